@@ -1,0 +1,32 @@
+# Two commands on a machine with Python >= 3.11, git and make: `make demo` and `make test`.
+# ARGS are passed on: make demo ARGS="--port 8001", make test ARGS="-k questions".
+
+DEMO := demo
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$python && break; done)
+UV := $(CURDIR)/.tools/bin/uv
+# The Python that was found is the one that is used: nothing is downloaded but packages.
+export UV_PYTHON := $(PYTHON)
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: demo test lint
+
+demo: $(UV)
+	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
+		$(UV) run --quiet --frozen --no-dev copier copy --quiet --defaults --vcs-ref HEAD . $(DEMO); }
+	@echo "Installing what it needs ..." && cd $(DEMO) && $(UV) sync --quiet && exec .venv/bin/app dev $(ARGS)
+
+test: $(UV)
+	@$(UV) run --quiet --frozen pytest $(ARGS)
+
+lint: $(UV)
+	@$(UV) run --quiet --frozen ruff check
+	@$(UV) run --quiet --frozen ruff format --check
+	@$(UV) run --quiet --frozen mypy
+
+# uv, in a folder that git ignores.
+$(UV):
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found; install one." >&2; exit 1; }
+	@echo "Installing uv into .tools/ ..." && rm -rf .tools
+	@$(PYTHON) -m venv .tools || { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

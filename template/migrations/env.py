@@ -1,0 +1,27 @@
+"""Alembic's entry: the tables of every feature, in the database of the settings."""
+
+import pkgutil
+from importlib import import_module
+from importlib.util import find_spec
+
+from alembic import context
+
+import app
+from app.db import Base, engine
+
+# Each package of `app` may have a models.py: adding a feature folder is enough.
+for package in pkgutil.iter_modules(app.__path__, "app."):
+    if package.ispkg and find_spec(f"{package.name}.models"):
+        import_module(f"{package.name}.models")
+
+if context.is_offline_mode():
+    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with engine().connect() as connection:
+        context.configure(connection=connection, target_metadata=Base.metadata)
+        with context.begin_transaction():
+            # Two containers that start together migrate one after the other.
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('alembic'))")
+            context.run_migrations()

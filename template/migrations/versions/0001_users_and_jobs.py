@@ -1,0 +1,68 @@
+"""Users and jobs, and the trigger that wakes the relays"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision: str = "0001"
+down_revision: str | None = None
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("password_hash", sa.String(), nullable=False),
+        sa.Column("admin", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("verified_at", sa.DateTime(timezone=True)),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="users_pkey"),
+        sa.UniqueConstraint("email", name="users_email_key"),
+    )
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("task", sa.String(), nullable=False),
+        sa.Column("arguments", postgresql.JSONB(), nullable=False),
+        sa.Column("owner_id", sa.Uuid()),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("run_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
+        sa.Column("token", sa.Uuid()),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("progress", postgresql.JSONB()),
+        sa.Column("result", postgresql.JSONB()),
+        sa.Column("error", sa.String()),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True)),
+        sa.Column("finished_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="jobs_pkey"),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="jobs_owner_id_fkey", ondelete="CASCADE"),
+        sa.CheckConstraint("(due_at IS NULL) = (status IN ('succeeded', 'failed'))", name=op.f("jobs_finished_check")),
+    )
+    op.create_index("jobs_due_at_idx", "jobs", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
+    op.create_index("jobs_owner_id_id_idx", "jobs", ["owner_id", "id"])
+    # At commit PostgreSQL wakes every relay that listens: once, however many rows were inserted.
+    op.execute(
+        """
+        CREATE FUNCTION jobs_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_notify('jobs', '');
+            RETURN NULL;
+        END
+        $$
+        """
+    )
+    op.execute("CREATE TRIGGER jobs_notify AFTER INSERT ON jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs_notify()")
+
+
+def downgrade() -> None:
+    op.drop_table("jobs")
+    op.execute("DROP FUNCTION jobs_notify")
+    op.drop_table("users")

@@ -1,0 +1,120 @@
+"""The command line: `uv run app --help`."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Annotated
+
+import typer
+from alembic import command
+from alembic.config import Config
+from pydantic import ValidationError
+from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from app.db import new_session
+from app.doctor import examine
+from app.jobs.relay import relay as run_relay
+from app.log import configure_logging
+from app.security import hash_password
+from app.settings import SettingsInvalid, get_settings
+from app.users.models import User
+from app.users.schemas import NewUser
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """One sentence instead of a traceback, for what a person can put right."""
+    try:
+        yield
+    except SettingsInvalid as error:
+        raise _stop(str(error)) from None
+    except OperationalError as error:
+        raise _stop(f"The database does not answer: {error.orig}\n`uv run app doctor` tells more.") from None
+
+
+def _stop(sentence: str) -> typer.Exit:
+    typer.secho(sentence, fg="red", err=True)
+    return typer.Exit(1)
+
+
+@cli.command()
+def dev(host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Run everything in this terminal, with nothing installed; start again on change."""
+    try:
+        from app.dev import development_environment, serve
+    except ModuleNotFoundError as error:
+        raise _stop(f"{error.name} is missing: `app dev` needs the dev dependencies; run `uv sync`.") from None
+    # Before anything starts: a second `app dev` must not touch the first one's database.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise _stop(f"{host}:{port} is not free ({error.strerror}); try `app dev --port {port + 1}`.") from None
+    with _plain_errors():
+        os.environ |= development_environment(host, port)
+        migrate()
+        asyncio.run(serve(host, port, os.environ))
+
+
+@cli.command()
+def doctor() -> None:
+    """Tell what is configured, what answers, what is missing, and the remedy."""
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        mark = typer.style("ok", fg="green") if finding.good else typer.style("!!", fg="red")
+        typer.echo(f"{mark}  {finding.what:<10} {finding.says}" + (f"  ->  {finding.remedy}" if finding.remedy else ""))
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    with _plain_errors():
+        command.upgrade(Config("alembic.ini"), "head")
+
+
+@cli.command()
+def create_admin(
+    email: Annotated[str, typer.Option(prompt=True)],
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+) -> None:
+    """Add a verified user with admin rights."""
+    try:
+        new = NewUser.model_validate({"email": email, "password": password})
+    except ValidationError as error:
+        raise _stop("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+    user = User(email=new.email, password_hash=hash_password(password), admin=True, verified_at=func.now())
+    with _plain_errors(), new_session() as session:
+        session.add(user)
+        try:
+            session.commit()
+        except IntegrityError:
+            raise _stop(f"{new.email} is registered already; choose another address.") from None
+    typer.echo(f"{new.email} is an admin now.")
+
+
+@cli.command()
+def relay() -> None:
+    """Publish due jobs until SIGTERM or Ctrl-C; any number of relays may run."""
+    with _plain_errors():
+        if get_settings().in_memory_broker:
+            raise _stop("With BROKER_URL=memory:// the relay is a thread of the worker; start only the worker.")
+        configure_logging()
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run_relay(stop)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,105 @@
+"""`app doctor`: what is configured, what answers, what is missing, and the remedy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import engine
+from app.jobs.models import Job
+from app.mail import provider
+from app.mail.failures import ProviderMisconfigured
+from app.settings import Settings, SettingsInvalid, get_settings
+from app.worker import celery
+
+__all__ = ["Finding", "examine"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    good: bool
+    says: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """One finding after the other; those that need a database are left out when none answers."""
+    try:
+        settings = get_settings()
+    except SettingsInvalid as error:
+        for sentence in str(error).splitlines():
+            yield Finding("settings", False, sentence)
+        return
+    yield Finding("settings", True, f"{settings.environment}, {settings.project_name}, {settings.public_url}")
+    database = _database(settings)
+    yield database
+    if database.good:
+        yield _migrations()
+        yield _backlog()
+    yield _broker(settings)
+    yield _mail(settings)
+
+
+def _database(settings: Settings) -> Finding:
+    place = _without_password(settings.database_url)
+    try:
+        with engine().connect() as connection:
+            version = connection.scalar(text("SHOW server_version"))
+    except SQLAlchemyError:
+        return Finding("database", False, f"{place} does not answer", "start it, or correct DATABASE_URL")
+    return Finding("database", True, f"PostgreSQL {version} at {place}")
+
+
+def _migrations() -> Finding:
+    head = ScriptDirectory.from_config(Config("alembic.ini")).get_current_head()
+    with engine().connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current == head:
+        return Finding("migrations", True, f"at {head}, the newest")
+    return Finding("migrations", False, f"at {current or 'nothing'}, the newest is {head}", "uv run app migrate")
+
+
+def _backlog() -> Finding:
+    try:
+        with engine().connect() as connection:
+            oldest = connection.scalar(select(func.extract("epoch", func.now() - func.min(Job.due_at))))
+    except SQLAlchemyError:
+        return Finding("jobs", False, "the table is missing", "uv run app migrate")
+    late = max(0, round(oldest or 0))
+    if late > 60:
+        return Finding("jobs", False, f"the oldest due job waits for {late} s", "is `app relay` running?")
+    return Finding("jobs", True, "no job waits for the relay")
+
+
+def _broker(settings: Settings) -> Finding:
+    place = _without_password(settings.broker_url)
+    if settings.in_memory_broker:
+        return Finding("broker", True, "none: the relay feeds the worker in its own process")
+    try:
+        with celery.connection_for_write(connect_timeout=3) as connection:
+            connection.ensure_connection(max_retries=1, timeout=5)
+    except Exception as error:
+        # Each transport has its own family of errors; all of them mean the same here.
+        return Finding("broker", False, f"{place} does not answer: {error}", "start it, or correct BROKER_URL")
+    return Finding("broker", True, f"{place} answers")
+
+
+def _mail(settings: Settings) -> Finding:
+    sender = f"from {settings.mail_from}"
+    if settings.mail_dry_run:
+        return Finding("mail", True, f"dry run: kept in {settings.mail_outbox}, {sender}")
+    try:
+        return Finding("mail", True, f"{provider.check()}, {sender}")
+    except ProviderMisconfigured as error:
+        return Finding("mail", False, str(error), "see the settings in README.md")
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,118 @@
+"""Problems: every error that a client sees, as RFC 9457 JSON."""
+
+from typing import Any, ClassVar
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+__all__ = ["Invalid", "NotFound", "Problem", "add_problem_handlers", "problems"]
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+class ProblemBody(BaseModel):
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+class Problem(Exception):
+    """Raise a subclass anywhere below a route: its docstring is what the client reads."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail or (type(self).__doc__ or self.title)
+        super().__init__(self.detail)
+
+
+class NotFound(Problem):
+    """There is nothing here, or it is not yours."""
+
+    status, code, title = 404, "not-found", "Not found"
+
+
+class Invalid(Problem):
+    """Something in the request is missing or wrong; `errors` says where."""
+
+    status, code, title = 422, "invalid-request", "Invalid request"
+
+
+def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's `responses` of a route that raises these."""
+    content = {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}}
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        said = by_status.setdefault(kind.status, {"description": "", "content": content})
+        said["description"] = "; ".join(filter(None, [said["description"], f"{kind.code}: {kind.__doc__}"]))
+    return by_status
+
+
+def add_problem_handlers(api: FastAPI) -> None:
+    @api.exception_handler(Problem)
+    async def problem(request: Request, error: Problem) -> Response:
+        return _reply(request, error.status, error.code, error.title, error.detail, headers=error.headers)
+
+    @api.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        detail = str(error.detail)
+        code = detail.lower().replace(" ", "-")
+        return _reply(request, error.status_code, code, detail, f"{detail}.", headers=error.headers)
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        # Without the input: it may be a password.
+        errors = [{"where": list(e["loc"]), "message": e["msg"]} for e in error.errors()]
+        detail = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors())
+        return _reply(request, Invalid.status, Invalid.code, Invalid.title, detail, errors=errors)
+
+    @api.exception_handler(OperationalError)
+    @api.exception_handler(PoolTimeout)
+    @api.exception_handler(TimeoutError)
+    async def no_database(request: Request, error: Exception) -> Response:
+        log.error("database unavailable", exc_info=error)
+        detail = "The database does not answer; try again in a few seconds."
+        return _reply(request, 503, "unavailable", "Unavailable", detail, headers={"Retry-After": "5"})
+
+    @api.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        # Starlette replies to this one outside of all middleware, so the id is added here.
+        headers = {"X-Request-ID": _request_id(request)}
+        detail = "Something broke here; the log has it."
+        return _reply(request, 500, "internal-error", "Internal error", detail, headers=headers)
+
+
+def _request_id(request: Request) -> str:
+    return getattr(request.state, "request_id", "unknown")
+
+
+def _reply(
+    request: Request,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    headers: Any = None,
+    **extra: Any,
+) -> Response:
+    body = {
+        "type": f"urn:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": f"urn:request:{_request_id(request)}",
+    }
+    return JSONResponse(body | extra, status, headers=headers, media_type=MEDIA_TYPE)

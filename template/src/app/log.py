@@ -1,0 +1,100 @@
+"""Structured logs: readable lines in development, JSON elsewhere, each with its request or job id."""
+
+import logging
+import re
+import sys
+from time import perf_counter
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.types import Processor
+from uuid_utils.compat import uuid7
+
+from app.settings import get_settings
+
+__all__ = ["RequestLog", "configure_logging"]
+
+REQUEST_ID = re.compile(rb"[\w.:-]{1,64}")
+
+
+def configure_logging() -> None:
+    """Send the logs of structlog and of the standard library through one formatter to stdout."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_renderers()))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    # One structured line per request replaces uvicorn's, and the runner's lines those of Celery.
+    for name in ("uvicorn.access", "celery.app.trace", "celery.worker.strategy", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.captureWarnings(True)
+
+
+def _renderers() -> list[Processor]:
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if get_settings().environment == "development":
+        # `app dev` prints the time and the process name in front of each line.
+        return [
+            remove_meta,
+            _without_time,
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False),
+        ]
+    return [remove_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _without_time(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    event.pop("timestamp", None)
+    event.pop("logger", None)
+    return event
+
+
+class RequestLog:
+    """Pure ASGI middleware: a request id in every log line and in `X-Request-ID`, one line per request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.log = structlog.get_logger("app.request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"")
+        # A client's own id is kept for tracing, unless it could forge a line of the log.
+        request_id = given.decode() if REQUEST_ID.fullmatch(given) else str(uuid7())
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        status, started = 500, perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_id)
+            except Exception:
+                # Logged here, where the request's id is known; the handler of errors.py replies.
+                self.log.exception("request failed")
+                raise
+            finally:
+                milliseconds = round((perf_counter() - started) * 1000, 1)
+                path = scope["path"]
+                self.log.info("request", method=scope["method"], path=path, status=status, ms=milliseconds)

@@ -1,0 +1,17 @@
+"""The three ways in which sending fails, whoever carries the message."""
+
+
+class TemporaryFailure(Exception):
+    """Worth trying again; not before `retry_after` seconds, if the provider said so."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class PermanentFailure(Exception):
+    """The provider refuses this message: trying again changes nothing."""
+
+
+class ProviderMisconfigured(PermanentFailure):
+    """The provider refuses us: a key, a sender or an account has to be put right."""

@@ -1,0 +1,29 @@
+"""Keeps mail where a developer reads it: .eml files in a folder, or a catcher such as Mailpit."""
+
+import re
+import smtplib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.mail.message import Message
+from app.settings import get_settings
+
+__all__ = ["send"]
+
+
+def send(message: Message, idempotency_key: str) -> str:
+    """The file's path, or the Message-ID in the catcher. Sending again replaces the file."""
+    email = message.as_email(idempotency_key)
+    place = get_settings().mail_outbox
+    if place.startswith("smtp://"):
+        catcher = urlsplit(place)
+        with smtplib.SMTP(catcher.hostname or "", catcher.port or 1025, timeout=10) as connection:
+            connection.send_message(email)
+        return str(email["Message-ID"])
+    folder = Path(place)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Job ids are in order of time, and so are the files.
+    words = re.sub(r"[^a-z0-9]+", "-", message.subject.lower()).strip("-")
+    file = folder / f"{idempotency_key}-{words[:40]}.eml"
+    file.write_bytes(email.as_bytes())
+    return str(file)

@@ -1,0 +1,35 @@
+"""The API: `uvicorn --factory app.main:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import health
+from app.errors import Invalid, add_problem_handlers, problems
+from app.jobs import routes as jobs
+from app.log import RequestLog, configure_logging
+from app.reports import routes as reports
+from app.session import open_sessions
+from app.settings import get_settings
+from app.users import routes as users
+
+
+@asynccontextmanager
+async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+    async with open_sessions() as sessions:
+        api.state.sessions = sessions
+        yield
+
+
+def create_app() -> FastAPI:
+    configure_logging()
+    api = FastAPI(title=get_settings().project_name, lifespan=lifespan, responses=problems(Invalid))
+    api.add_middleware(RequestLog)
+    add_problem_handlers(api)
+    api.include_router(health.router)
+    api.include_router(users.router)
+    api.include_router(jobs.router)
+    api.include_router(reports.router)
+    # New features go here.
+    return api

@@ -1,0 +1,1 @@
+"""The sample feature: a long job with progress and a result. Copy it, then delete it."""

@@ -1,0 +1,1 @@
+"""People: registration, verification of their address, sign-in."""

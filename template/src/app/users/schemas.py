@@ -1,0 +1,55 @@
+"""What clients send and see of a user."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+
+def _address(text: str) -> str:
+    """One spelling for each mailbox, and none that providers cannot reach."""
+    try:
+        address = validate_email(text, check_deliverability=False).ascii_email
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+    if address is None:
+        raise ValueError("The part before the @-sign must be ASCII: mail providers reach no other address.")
+    return address.lower()
+
+
+def _encodable(password: SecretStr) -> SecretStr:
+    try:
+        password.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("The password has half of a character.") from None
+    return password
+
+
+Email = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"format": "email"})]
+Password = Annotated[SecretStr, Field(min_length=10, max_length=256), AfterValidator(_encodable)]
+
+
+class NewUser(BaseModel):
+    email: Email
+    password: Password
+
+
+class UserOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    email: str
+    admin: bool
+    verified: bool
+    created_at: datetime
+
+
+class AccessToken(BaseModel):
+    access_token: str
+    token_type: str = Field(default="bearer")
+
+
+class Verification(BaseModel):
+    token: str

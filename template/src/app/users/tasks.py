@@ -1,0 +1,41 @@
+"""Mail to users, as jobs."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.exc import NoResultFound
+
+from app.jobs.runner import JobTask, RunningJob
+from app.mail import PermanentFailure, deliver
+from app.mail.message import Message, MessageInvalid
+from app.mail.render import render
+from app.security import sign_token
+from app.settings import get_settings
+from app.users.models import User
+from app.worker import celery
+
+# Trying again helps neither against a refusing provider nor for a user who is gone.
+FINAL = (PermanentFailure, MessageInvalid, NoResultFound)
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_verification(job: RunningJob, user_id: UUID) -> dict[str, str]:
+    user = job.session.get_one(User, user_id)
+    hours = get_settings().verification_hours
+    # From the job's own time, so that each attempt sends the same link.
+    token = sign_token("verify", user.id, timedelta(hours=hours), issued_at=job.created_at)
+    # In the fragment, which browsers do not send: the token stays out of every server's log.
+    link = get_settings().link(f"/auth/verify#token={token}")
+    return _send(job, render("verify", user.email, link=link, hours=hours))
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_welcome(job: RunningJob, user_id: UUID) -> dict[str, str]:
+    user = job.session.get_one(User, user_id)
+    return _send(job, render("welcome", user.email, link=get_settings().link("/docs")))
+
+
+def _send(job: RunningJob, message: Message) -> dict[str, str]:
+    # No transaction stays open while the provider thinks.
+    job.session.close()
+    return {"message_id": deliver(message, idempotency_key=str(job.id))}

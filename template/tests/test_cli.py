@@ -1,0 +1,109 @@
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic.command import downgrade
+from alembic.config import Config
+from conftest import PASSWORD, SignIn
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.jobs.enqueue import enqueue
+from app.settings import get_settings
+from app.users.models import User
+from app.users.tasks import send_welcome
+
+
+def run(*words: str, answers: str = "") -> tuple[int, str]:
+    result = CliRunner().invoke(cli, words, input=answers)
+    return result.exit_code, result.output
+
+
+def test_an_admin_is_made_by_answering_two_questions(client: TestClient, sign_in: SignIn) -> None:
+    code, _ = run("create-admin", answers=f"ada@example.org\n{PASSWORD}\n{PASSWORD}\n")
+
+    me = client.get("/users/me", headers=sign_in()).json()
+    assert code == 0
+    assert me["admin"] is True
+    assert me["verified"] is True
+
+
+def test_an_admin_needs_a_free_address_and_a_decent_password(user: User) -> None:
+    taken = run("create-admin", "--email", user.email, "--password", PASSWORD)
+    short = run("create-admin", "--email", "eve@example.org", "--password", "short")
+
+    assert taken == (1, "ada@example.org is registered already; choose another address.\n")
+    assert short[0] == 1
+    assert "password: " in short[1]
+
+
+def test_the_doctor_finds_a_healthy_service_healthy() -> None:
+    code, output = run("doctor")
+
+    assert code == 0, output
+    for what in ("settings", "database", "migrations", "jobs", "broker", "mail"):
+        assert f"ok  {what}" in output
+
+
+def test_the_doctor_names_what_is_missing_and_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "short")
+    get_settings.cache_clear()
+
+    code, output = run("doctor")
+
+    monkeypatch.undo()
+    get_settings.cache_clear()
+    assert code == 1
+    assert "!!  settings   SECRET_KEY" in output
+
+
+def test_the_doctor_sees_a_relay_that_does_not_run(session: Session) -> None:
+    enqueue(session, send_welcome, user_id=uuid4())
+    session.commit()
+    session.connection().exec_driver_sql("UPDATE jobs SET due_at = now() - interval '5 minutes'")
+    session.commit()
+
+    code, output = run("doctor")
+
+    assert code == 1
+    assert "the oldest due job waits for 300 s  ->  is `app relay` running?" in output
+
+
+def test_migrating_brings_the_tables_up_to_date_and_then_changes_nothing() -> None:
+    downgrade(Config("alembic.ini"), "0001")
+    assert "at 0001" in run("doctor")[1]
+
+    codes = [run("migrate")[0] for _ in range(2)]
+
+    assert codes == [0, 0]
+    assert run("doctor")[0] == 0
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//", "nonsense://x"])
+def test_the_doctor_sees_a_broker_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("BROKER_URL", url)
+    words = [sys.executable, "-m", "app.cli", "doctor"]
+
+    done = subprocess.run(words, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "!!  broker" in done.stdout
+    assert "correct BROKER_URL" in done.stdout
+
+
+def test_the_relay_refuses_to_run_beside_a_worker_that_feeds_itself() -> None:
+    code, output = run("relay")
+
+    assert code == 1
+    assert "start only the worker" in output
+
+
+def test_every_setting_is_in_the_example_file() -> None:
+    example = Path(".env.example").read_text()
+
+    assert [name for name in type(get_settings()).model_fields if name.upper() not in example] == ["project_name"]

@@ -1,0 +1,199 @@
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Event, Thread
+from time import monotonic, sleep
+from uuid import uuid4
+
+import pytest
+from amqp.exceptions import AccessRefused
+from processes import cut_connections, until
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from app.db import engine
+from app.jobs.enqueue import enqueue
+from app.jobs.models import Job, Status
+from app.jobs.relay import publish_due, relay
+from app.users.tasks import send_welcome
+from app.worker import celery
+
+Published = Callable[[], list[str]]
+
+
+@pytest.fixture
+def published() -> Iterator[Published]:
+    """The ids of the messages published so far; taken out of the queue."""
+    with celery.connection_for_read() as connection, connection.SimpleQueue(celery.conf.task_default_queue) as queue:
+
+        def take() -> list[str]:
+            ids = []
+            with suppress(queue.Empty):
+                while message := queue.get_nowait():
+                    message.ack()
+                    positional, named, _ = message.payload
+                    assert (positional, named) == ([], {}), "the row has the arguments"
+                    ids.append(message.headers["id"])
+            return ids
+
+        take()
+        yield take
+
+
+def queued(session: Session) -> Job:
+    job = enqueue(session, send_welcome, user_id=uuid4())
+    session.commit()
+    return job
+
+
+def test_a_committed_job_is_published_once_and_carries_only_its_id(session: Session, published: Published) -> None:
+    job = queued(session)
+
+    assert [publish_due(), publish_due()] == [1, 0]
+    assert published() == [str(job.id)]
+
+
+def test_a_message_that_nobody_answered_is_published_again_later_and_later(
+    session: Session, published: Published
+) -> None:
+    job = queued(session)
+    publish_due()
+    waits = []
+    for minutes in (0, 2, 600):
+        past = text(f"now() - interval '{minutes} minutes'")
+        session.execute(update(Job).values(run_at=past, due_at=func.now()))
+        session.commit()
+        publish_due()
+        waits.append(session.scalar(select(func.extract("epoch", Job.due_at - func.now()))))
+
+    assert published() == [str(job.id)] * 4
+    assert [round(float(wait or 0)) for wait in waits] == [30, 120, 600]
+
+
+def test_a_job_whose_worker_died_is_given_back_and_published(session: Session, published: Published) -> None:
+    job = queued(session)
+    session.execute(update(Job).values(status=Status.RUNNING, token=uuid4(), attempts=1))
+    session.commit()
+
+    publish_due()
+
+    session.refresh(job)
+    assert job.status == Status.QUEUED
+    assert job.token is None
+    assert published() == [str(job.id)]
+
+
+def test_a_delayed_and_a_finished_job_are_left_alone(session: Session) -> None:
+    queued(session)
+    later = text("now() + interval '1 hour'")
+    session.execute(update(Job).values(run_at=later, due_at=later))
+    session.commit()
+    done = queued(session)
+    done.status, done.due_at = Status.SUCCEEDED, None
+    session.commit()
+
+    assert publish_due() == 0
+
+
+def test_relays_side_by_side_publish_each_job_once(session: Session, published: Published) -> None:
+    ids = [str(enqueue(session, send_welcome, user_id=uuid4()).id) for _ in range(300)]
+    session.commit()
+
+    def until_empty() -> None:
+        while publish_due():
+            pass
+
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(4):
+            threads.submit(until_empty)
+
+    assert sorted(published()) == sorted(ids)
+
+
+def test_when_the_broker_refuses_the_job_stays_due(
+    session: Session, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = queued(session)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError("broker down")
+
+    monkeypatch.setattr(celery, "send_task", refuse)
+    with pytest.raises(ConnectionRefusedError):
+        publish_due()
+
+    monkeypatch.undo()
+    assert publish_due() == 1
+    assert published() == [str(job.id)]
+
+
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.SUCCEEDED])
+def test_a_send_that_failed_only_in_appearance_is_not_taken_back(
+    session: Session, monkeypatch: pytest.MonkeyPatch, status: Status
+) -> None:
+    job = queued(session)
+    claimed = update(Job).values(status=status, token=uuid4(), due_at=text("now() + interval '1 hour'"))
+    finished = update(Job).values(status=status, due_at=None)
+
+    def arrive_and_fail(*_: object, **__: object) -> None:
+        with engine().begin() as connection:
+            connection.execute(claimed if status == Status.RUNNING else finished)
+        raise TimeoutError("no confirmation")
+
+    monkeypatch.setattr(celery, "send_task", arrive_and_fail)
+    with pytest.raises(TimeoutError):
+        publish_due()
+
+    session.refresh(job)
+    assert job.status == status
+    monkeypatch.undo()
+    assert publish_due() == 0
+
+
+@pytest.fixture
+def relaying() -> Iterator[None]:
+    """A relay that runs for as long as the test."""
+    stop = Event()
+    thread = Thread(target=relay, args=(stop,))
+    thread.start()
+    sleep(0.3)
+    yield
+    stop.set()
+    thread.join()
+
+
+def test_a_commit_wakes_a_listening_relay_at_once(session: Session, published: Published, relaying: None) -> None:
+    waited = []
+    for _ in range(5):
+        queued(session)
+        started = monotonic()
+        until(published, every=0.005)
+        waited.append(monotonic() - started)
+
+    # Polling alone would take half a second on average.
+    assert sorted(waited)[2] < 0.3
+
+
+def test_the_relay_survives_the_loss_of_its_connections(session: Session, published: Published, relaying: None) -> None:
+    cut_connections()
+
+    job = queued(session)
+
+    until(lambda: published() == [str(job.id)])
+
+
+def test_the_relay_outlives_errors_that_it_does_not_know(
+    session: Session, published: Published, relaying: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Event()
+
+    def refuse(*_: object, **__: object) -> None:
+        refused.set()
+        raise AccessRefused("wrong password")
+
+    monkeypatch.setattr(celery, "send_task", refuse)
+    job = queued(session)
+    assert refused.wait(5)
+    monkeypatch.undo()
+
+    until(lambda: published() == [str(job.id)])

@@ -1,0 +1,80 @@
+from uuid import UUID
+
+from conftest import PASSWORD, RunJob, SignIn, Worker
+from fastapi.testclient import TestClient
+from processes import kill, until
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.jobs.models import Job, Status
+from app.reports.models import Report
+from app.users.models import User
+
+
+def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
+    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+) -> None:
+    reply = client.post("/reports", json={"days": 2}, headers=sign_in())
+    assert reply.status_code == 202
+    assert reply.json()["status"] == Status.QUEUED
+    run_job(session.get_one(Job, UUID(reply.json()["id"])))
+
+    job = client.get(reply.headers["location"], headers=sign_in()).json()
+    report = client.get(f"/reports/{job['result']['report_id']}", headers=sign_in()).json()
+
+    assert job["progress"] == {"done": 2, "total": 2, "note": "Done"}
+    assert list(report["signups"].values()) == [0, 1]
+
+
+def test_a_report_is_made_once_however_often_its_job_starts(
+    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+) -> None:
+    job_id = client.post("/reports", json={"days": 1}, headers=sign_in()).json()["id"]
+    job = session.get_one(Job, UUID(job_id))
+
+    for _ in range(3):
+        run_job(job)
+
+    assert session.scalar(select(func.count()).select_from(Report)) == 1
+
+
+def test_its_progress_can_be_watched_and_it_outlives_its_worker(
+    client: TestClient, user: User, sign_in: SignIn, session: Session, worker: Worker
+) -> None:
+    headers = sign_in()
+    with worker() as first:
+        location = client.post("/reports", json={"days": 10}, headers=headers).headers["location"]
+        seen = until(lambda: client.get(location, headers=headers).json()["progress"])
+        kill(first)
+    with worker():
+        until(lambda: client.get(location, headers=headers).json()["status"] == Status.SUCCEEDED)
+
+    assert seen["total"] == 10
+    assert client.get(location, headers=headers).json()["attempts"] == 2
+    assert session.scalar(select(func.count()).select_from(Report)) == 1
+
+
+def test_only_verified_users_ask_for_reports(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+    session.execute(update(User).values(verified_at=None))
+    session.commit()
+
+    assert client.post("/reports", json={"days": 1}, headers=sign_in()).status_code == 403
+    assert client.post("/reports", json={"days": 1}).status_code == 401
+    assert session.scalar(select(func.count()).select_from(Job)) == 0
+
+
+def test_people_read_their_own_reports_only(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+    report = Report(owner_id=user.id, signups={})
+    session.add(report)
+    session.commit()
+    client.post("/users", json={"email": "eve@example.org", "password": PASSWORD})
+
+    assert client.get(f"/reports/{report.id}", headers=sign_in()).status_code == 200
+    assert client.get(f"/reports/{report.id}", headers=sign_in("eve@example.org")).status_code == 404
+
+
+def test_an_impossible_number_of_days_is_refused(client: TestClient, user: User, sign_in: SignIn) -> None:
+    replies = [client.post("/reports", json={"days": days}, headers=sign_in()) for days in (0, 367, "many")]
+
+    assert [reply.status_code for reply in replies] == [422] * 3
+    assert replies[0].json()["detail"] == "days: Input should be greater than or equal to 1"

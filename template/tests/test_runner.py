@@ -1,0 +1,195 @@
+from collections.abc import Iterator
+from threading import Thread
+from time import sleep
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from conftest import RunJob
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from app.db import engine
+from app.jobs.enqueue import enqueue
+from app.jobs.models import Job, Status
+from app.jobs.runner import JobTask, RunningJob
+from app.mail.failures import PermanentFailure
+from app.users.models import User
+from app.worker import celery
+
+IGNORED: Any = "IGNORED"
+
+
+@celery.task(base=JobTask, max_attempts=3, dont_autoretry_for=(PermanentFailure,))
+def add_user(job: RunningJob, email: str, error: str = "", seconds: float = 0, flush: bool = True) -> Any:
+    """Has an effect, and then whatever goes wrong."""
+    user = User(email=email, password_hash="")
+    job.session.add(user)
+    if flush:
+        job.session.flush()
+    sleep(seconds)
+    if error == "lease":
+        with engine().begin() as connection:
+            connection.execute(update(Job).where(Job.id == job.id).values(token=uuid4()))
+    elif error == "permanent":
+        raise PermanentFailure("The provider said no.")
+    elif error:
+        raise RuntimeError(error)
+    return {"user_id": str(user.id)}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_this_task() -> Iterator[None]:
+    yield
+    celery.tasks.pop(add_user.name)
+
+
+def users(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(User)) or 0
+
+
+def test_effect_and_result_are_committed_together(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org")
+    session.commit()
+
+    run_job(job)
+
+    assert job.status == Status.SUCCEEDED
+    assert job.result is not None
+    assert session.get(User, UUID(job.result["user_id"])) is not None
+    assert job.attempts == 1
+    assert job.due_at is None
+    assert job.finished_at is not None
+
+
+def test_what_is_not_committed_did_not_happen(session: Session, run_job: RunJob) -> None:
+    session.add(User(email="ada@example.org", password_hash=""))
+    job = enqueue(session, add_user, email="ada@example.org", flush=False)
+    session.commit()
+
+    # The effect breaks a constraint, and only the commit finds out.
+    assert run_job(job).state == "RETRY"
+
+    assert job.status == Status.QUEUED
+    assert job.result is None
+    assert job.finished_at is None
+
+
+def test_a_message_delivered_three_times_has_one_effect(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org")
+    session.commit()
+
+    states = [run_job(job).state for _ in range(3)]
+
+    assert states == ["SUCCESS", IGNORED, IGNORED]
+    assert job.attempts == 1
+
+
+def test_two_workers_that_get_one_message_do_the_work_once(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", seconds=0.2)
+    session.commit()
+    threads = [Thread(target=lambda: celery.tasks[job.task].apply(task_id=str(job.id))) for _ in range(4)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    session.refresh(job)
+    assert job.status == Status.SUCCEEDED
+    assert job.attempts == 1
+    assert users(session) == 1
+
+
+def test_an_error_undoes_the_effect_and_puts_the_job_off(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error="disk full")
+    session.commit()
+
+    assert run_job(job).state == "RETRY"
+
+    assert users(session) == 0
+    assert job.status == Status.QUEUED
+    assert job.run_at > job.created_at
+    # Its words are for the log: a client must not read what nobody meant to show.
+    assert job.error == "RuntimeError in attempt 1; the log has the details."
+
+
+def test_a_job_waits_for_its_retry_even_if_a_message_comes_early(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org")
+    session.commit()
+    session.execute(update(Job).values(run_at=text("now() + interval '1 hour'")))
+    session.commit()
+
+    assert run_job(job).state == IGNORED
+
+    assert job.status == Status.QUEUED
+
+
+def test_the_last_attempt_fails_the_job(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error="disk full")
+    session.commit()
+
+    for _ in range(add_user.max_attempts):
+        session.execute(update(Job).values(run_at=func.now()))
+        session.commit()
+        run_job(job)
+
+    assert job.status == Status.FAILED
+    assert job.attempts == 3
+    assert job.finished_at is not None
+
+
+def test_an_expected_refusal_fails_the_job_at_once_in_its_own_words(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error="permanent")
+    session.commit()
+
+    run_job(job)
+
+    assert job.status == Status.FAILED
+    assert job.error == "The provider said no."
+    assert users(session) == 0
+
+
+def test_a_worker_that_lost_its_lease_keeps_nothing(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error="lease")
+    session.commit()
+
+    assert run_job(job).state == IGNORED
+
+    assert users(session) == 0
+    assert job.status == Status.RUNNING
+
+
+def test_a_job_that_kills_every_worker_stops_with_an_error(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org")
+    session.commit()
+    session.execute(update(Job).values(attempts=add_user.max_attempts))
+    session.commit()
+
+    run_job(job)
+
+    assert job.status == Status.FAILED
+    assert job.error is not None
+    assert "WorkerDied" in job.error
+    assert users(session) == 0
+
+
+def test_the_lease_of_a_long_job_is_extended_while_it_runs(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", seconds=1.5)
+    session.commit()
+    leases = []
+
+    def watch() -> None:
+        with engine().connect() as connection:
+            for _ in range(6):
+                sleep(0.25)
+                leases.append(connection.scalar(select(Job.due_at)))
+                connection.rollback()
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    run_job(job)
+    watcher.join()
+
+    assert job.status == Status.SUCCEEDED
+    assert len({lease for lease in leases if lease}) > 1

@@ -1,0 +1,63 @@
+"""An answer changes these files and no others. Where a change breaks this list, change it on purpose."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import Generate
+
+ANSWERS = ".copier-answers.yml"
+COLOURED = {
+    f"src/app/{name}.py"
+    for name in (
+        "jobs/routes",
+        "jobs/service",
+        "reports/routes",
+        "reports/service",
+        "users/auth",
+        "users/routes",
+        "users/service",
+    )
+}
+PROVIDER = {
+    ".env.example",
+    "README.md",
+    "pyproject.toml",
+    "src/app/mail/provider.py",
+    "src/app/settings.py",
+    "tests/test_provider.py",
+}
+
+RADIUS = {
+    ("project_name", "Shop"): {"README.md", "compose.yaml", "pyproject.toml", "src/app/settings.py"},
+    ("description", "Sells tickets."): {"README.md", "pyproject.toml"},
+    ("author_name", "Ada"): {"pyproject.toml"},
+    ("author_email", "ada@example.org"): {"pyproject.toml"},
+    ("broker", "rabbitmq"): {
+        ".env.example",
+        ".github/workflows/ci.yml",
+        "README.md",
+        "compose.yaml",
+        "pyproject.toml",
+        "src/app/broker.py",
+    },
+    ("database", "sync"): {"README.md", "pyproject.toml", "src/app/session.py"} | COLOURED,
+    ("email_provider", "smtp"): PROVIDER,
+    ("email_provider", "resend"): PROVIDER,
+    ("ci", "gitlab"): {".github/workflows/ci.yml", ".gitlab-ci.yml"},
+    ("ci", "none"): {".github/workflows/ci.yml"},
+}
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    return {path.relative_to(project).as_posix(): path.read_bytes() for path in project.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("answer", RADIUS, ids="=".join)
+def test_an_answer_changes_exactly_these_files(generate: Generate, answer: tuple[str, str]) -> None:
+    name, value = answer
+    before, after = contents(generate()), contents(generate(**{name: value}))
+
+    changed = {file for file in before | after if before.get(file) != after.get(file)}
+
+    assert changed == RADIUS[answer] | {ANSWERS}

@@ -1,0 +1,74 @@
+"""Every combination of answers renders files that are right as they are."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from combinations import COMBINATIONS, Answers, label
+from conftest import Generate, run
+
+# Jinja's own templates of the mail, which the service renders.
+MAIL = "src/app/mail/templates/"
+SCHEMAS = {
+    "compose.yaml": "vendor.compose-spec",
+    ".github/workflows/ci.yml": "vendor.github-workflows",
+    ".gitlab-ci.yml": "vendor.gitlab-ci",
+}
+
+
+def files(project: Path) -> list[Path]:
+    return [path for path in sorted(project.rglob("*")) if path.is_file()]
+
+
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=label)
+def test_fresh_output_is_clean(generate: Generate, answers: Answers) -> None:
+    project = generate(**answers)
+
+    for file in files(project):
+        text = file.read_text("utf-8")
+        name = file.relative_to(project).as_posix()
+        assert "{" not in name, name
+        if not name.startswith(MAIL):
+            assert not re.search(r"\{[%#{]", text), f"{name} has leftover Jinja"
+        assert not text or text.endswith("\n"), f"{name} does not end in a newline"
+        assert not text.endswith("\n\n"), f"{name} ends in an empty line"
+        assert "\r" not in text, name
+        assert not re.search(r"[ \t]+$", text, re.MULTILINE), f"{name} has trailing spaces"
+        match file.suffix:
+            case ".py":
+                ast.parse(text)
+            case ".toml":
+                tomllib.loads(text)
+            case ".yaml" | ".yml":
+                yaml.safe_load(text)
+    for name, schema in SCHEMAS.items():
+        if (project / name).exists():
+            run("check-jsonschema", "--builtin-schema", schema, name, cwd=project)
+    assert (project / "compose.yaml").exists()
+    run("ruff", "format", "--check", "--no-cache", ".", cwd=project)
+    run("ruff", "check", "--no-cache", ".", cwd=project)
+
+
+def test_a_stranger_can_read_the_service(generate: Generate) -> None:
+    project = generate()
+
+    sources = list((project / "src").rglob("*.py")) + list((project / "migrations").rglob("*.py"))
+    assert len(sources) <= 45
+    for file in project.rglob("*.py"):
+        assert len(file.read_text().splitlines()) <= 200, file
+
+
+def test_the_readme_shows_what_is_there(generate: Generate) -> None:
+    project = generate()
+    readme = (project / "README.md").read_text()
+
+    modules = {file.name for file in (project / "src/app").glob("*.py")} - {"__init__.py"}
+    assert modules == {
+        name for name in re.findall(r"\b(\w+\.py)\b", readme.partition("## The map")[2]) if name in modules
+    }
+    fields = re.findall(r"^    (\w+): .*", (project / "src/app/settings.py").read_text(), re.MULTILINE)
+    assert [name for name in fields if f"`{name.upper()}`" not in readme] == ["project_name"]

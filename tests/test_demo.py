@@ -1,0 +1,111 @@
+"""`make demo`, as a newcomer types it: start, register, verify, sign in, report, stop, start again."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import httpx2
+import psutil
+
+from combinations import TEMPLATE
+
+ADA = {"email": "ada@example.org", "password": "correct horse battery"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[httpx2.Client]:
+    """`make demo` from its first line to Ctrl-C."""
+    port = free_port()
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+    }
+    command = ["make", "demo", f"DEMO={folder}", f"ARGS=--port {port}"]
+    with subprocess.Popen(
+        command,
+        cwd=TEMPLATE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        output = ""
+        try:
+            for line in process.stdout:
+                output += line
+                if "Ctrl-C stops everything" in line:
+                    break
+            else:
+                raise AssertionError(f"make demo ended by itself:\n{output}")
+            assert f"http://127.0.0.1:{port}/docs" in output
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+                yield client
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.stdout.read()
+            process.wait(30)
+    assert left_behind(folder) == []
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Live processes that work in this folder or name it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [process.cwd(), *process.cmdline()]
+            if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in word for word in words):
+                found.append(" ".join(words))
+        except psutil.Error:
+            continue
+    return found
+
+
+def until(condition: Any, seconds: float = 30) -> Any:
+    deadline = monotonic() + seconds
+    while not (value := condition()):
+        assert monotonic() < deadline
+        sleep(0.1)
+    return value
+
+
+def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(workplace: Path) -> None:
+    folder = workplace / "demo"
+
+    with demo(folder) as client:
+        assert client.post("/users", json=ADA).status_code == 201
+        [file] = until(lambda: list((folder / ".dev/outbox").glob("*.eml")))
+        body = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",))
+        assert body is not None
+        link = next(line for line in body.get_content().splitlines() if "#token=" in line)
+        assert link.startswith(str(client.base_url))
+        assert "Verify" in client.get(link).text
+        assert client.post("/auth/verify", json={"token": link.partition("#token=")[2]}).status_code == 204
+
+        form = {"username": ADA["email"], "password": ADA["password"]}
+        token = client.post("/auth/token", data=form).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        accepted = client.post("/reports", json={"days": 3})
+        assert accepted.status_code == 202
+        job = until(lambda: (seen := client.get(accepted.headers["location"]).json())["status"] == "succeeded" and seen)
+        assert sum(client.get(f"/reports/{job['result']['report_id']}").json()["signups"].values()) == 1
+        workers = [words for words in left_behind(folder) if "celery" in words and "app.worker" in words]
+        assert len(workers) == 1, "the worker is a process of its own"
+
+    with demo(folder) as client:
+        assert client.post("/users", json=ADA).status_code == 409
+        client.headers["Authorization"] = f"Bearer {token}"
+        assert client.get(accepted.headers["location"]).json()["status"] == "succeeded"

@@ -1,0 +1,48 @@
+"""The database session of a web request."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from app.settings import get_settings
+
+__all__ = ["SessionDep", "Sessions", "database_answers", "open_sessions"]
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+@asynccontextmanager
+async def open_sessions() -> AsyncIterator[Sessions]:
+    """The pool of one API process, for as long as the process serves."""
+    settings = get_settings()
+    engine = create_async_engine(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5},
+    )
+    try:
+        yield async_sessionmaker(engine, expire_on_commit=False)
+    finally:
+        await engine.dispose()
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """One session per request. The route commits; what it does not commit is rolled back."""
+    sessions: Sessions = request.app.state.sessions
+    async with sessions() as session:
+        yield session
+
+
+# scope="function" gives the connection back before the response is sent.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+
+
+async def database_answers(session: SessionDep) -> None:
+    await session.execute(text("SELECT 1"))

@@ -1,0 +1,66 @@
+"""The database session of a web request."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from anyio import Semaphore, fail_after, to_thread
+from fastapi import Depends, Request
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.settings import get_settings
+
+__all__ = ["SessionDep", "Sessions", "database_answers", "open_sessions"]
+
+
+class Sessions(sessionmaker[Session]):
+    """Makes sessions; `turn` admits as many requests as the pool has connections."""
+
+    turn: Semaphore
+
+
+@asynccontextmanager
+async def open_sessions() -> AsyncIterator[Sessions]:
+    """The pool of one API process, for as long as the process serves."""
+    settings = get_settings()
+    # A request keeps its connection while it waits for a thread. If other requests could block
+    # every thread while they wait for a connection, nothing would move. So: as many requests as
+    # connections, as many threads again, and one overflow connection for each of those.
+    size = settings.database_pool_size
+    engine = create_engine(
+        settings.database_url,
+        pool_size=size,
+        max_overflow=size,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5},
+    )
+    to_thread.current_default_thread_limiter().total_tokens = size
+    sessions = Sessions(engine, expire_on_commit=False)
+    sessions.turn = Semaphore(size)
+    try:
+        yield sessions
+    finally:
+        engine.dispose()
+
+
+async def get_session(request: Request) -> AsyncIterator[Session]:
+    """One session per request. The route commits; what it does not commit is rolled back."""
+    sessions: Sessions = request.app.state.sessions
+    with fail_after(10):
+        await sessions.turn.acquire()
+    session = sessions()
+    try:
+        yield session
+    finally:
+        await to_thread.run_sync(session.close)
+        sessions.turn.release()
+
+
+# scope="function" gives the connection back before the response is sent.
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+
+
+def database_answers(session: SessionDep) -> None:
+    session.execute(text("SELECT 1"))

@@ -1,0 +1,23 @@
+import pytest
+from conftest import Outbox
+
+from app.mail.failures import ProviderMisconfigured
+from app.mail.message import Message
+from app.mail.provider import check, send
+from app.settings import get_settings
+
+MESSAGE = Message(to="ada@example.org", subject="Hello", text="Hi", html="<p>Hi</p>")
+
+
+def test_mail_is_kept_where_the_doctor_says(outbox: Outbox) -> None:
+    send(MESSAGE, "0001")
+
+    assert [mail["Subject"] for mail in outbox()] == ["Hello"]
+    assert get_settings().mail_outbox in check()
+
+
+def test_the_doctor_warns_when_production_mails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "environment", "production")
+
+    with pytest.raises(ProviderMisconfigured, match="nobody gets it"):
+        check()

@@ -1,0 +1,2 @@
+
+    resend_api_key: str = Field(default="", repr=False)

@@ -1,0 +1,74 @@
+"""Mail by SMTP, through the standard library."""
+
+import smtplib
+import ssl
+from contextlib import suppress
+
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.message import Message
+from app.settings import get_settings
+
+__all__ = ["check", "send"]
+
+
+def send(message: Message, idempotency_key: str) -> str:
+    """The Message-ID. SMTP has no idempotency keys, but the same job keeps the same Message-ID."""
+    email = message.as_email(idempotency_key)
+    try:
+        connection = _connect()
+        try:
+            connection.send_message(email)
+        finally:
+            # Whatever the answer, the message is on its way, or is not.
+            with suppress(smtplib.SMTPException, OSError):
+                connection.quit()
+    except smtplib.SMTPRecipientsRefused as error:
+        code, reason = next(iter(error.recipients.values()))
+        raise _failure(code, reason) from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise ProviderMisconfigured(f"The SMTP server cannot do what SMTP_SECURITY asks: {error}") from error
+    except smtplib.SMTPAuthenticationError as error:
+        if error.smtp_code < 500:
+            raise _failure(error.smtp_code, error.smtp_error) from error
+        raise ProviderMisconfigured(f"The SMTP server refused SMTP_USERNAME or SMTP_PASSWORD: {error}") from error
+    except smtplib.SMTPResponseException as error:
+        raise _failure(error.smtp_code, error.smtp_error) from error
+    except ssl.SSLCertVerificationError as error:
+        raise ProviderMisconfigured(f"The SMTP server's certificate is not valid: {error}") from error
+    except OSError as error:
+        raise TemporaryFailure(f"The SMTP server does not answer: {error}") from error
+    return str(email["Message-ID"])
+
+
+def check() -> str:
+    """What `app doctor` says, after signing in to the server."""
+    try:
+        with _connect() as connection:
+            connection.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        raise ProviderMisconfigured(f"SMTP_HOST or its settings are wrong: {error}") from error
+    return f"SMTP by {get_settings().smtp_host}:{get_settings().smtp_port}"
+
+
+def _connect() -> smtplib.SMTP:
+    settings = get_settings()
+    context = ssl.create_default_context()
+    if settings.smtp_security == "tls":
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(settings.smtp_host, settings.smtp_port, timeout=30, context=context)
+    else:
+        connection = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=30)
+    try:
+        if settings.smtp_security == "starttls":
+            connection.starttls(context=context)
+        if settings.smtp_username:
+            connection.login(settings.smtp_username, settings.smtp_password)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _failure(code: int, reason: bytes | str) -> Exception:
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    kind = TemporaryFailure if 400 <= code < 500 else PermanentFailure
+    return kind(f"The SMTP server said: {code} {text}")
