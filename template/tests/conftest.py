@@ -27,7 +27,7 @@ from app.db import Base, engine, new_session
 from app.embedded import embedded_postgres
 from app.jobs.models import Job
 from app.main import create_app
-from app.settings import get_settings
+from app.settings import Settings, get_settings
 from app.users.models import User
 from app.worker import celery
 
@@ -35,7 +35,8 @@ PASSWORD = "correct horse battery"
 
 
 def pytest_configure() -> None:
-    """What the service reads in tests, set before a test module can touch a task."""
+    """What the service reads in tests, set before a test module can touch a task; no .env decides anything here."""
+    Settings.model_config["env_file"] = None
     os.environ |= {
         "ENVIRONMENT": "test",
         "DATABASE_URL": _test_database_url(),

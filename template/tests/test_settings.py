@@ -1,6 +1,6 @@
 import pytest
 
-from app.settings import Settings, SettingsInvalid, get_settings
+from app.settings import SettingsInvalid, get_settings
 
 COMPLETE = {
     "DATABASE_URL": "postgresql+asyncpg://ada:p%40ss@db/app",
@@ -11,8 +11,7 @@ COMPLETE = {
 
 
 @pytest.fixture(autouse=True)
-def _read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> object:
-    monkeypatch.setitem(Settings.model_config, "env_file", None)
+def _read_again(monkeypatch: pytest.MonkeyPatch) -> object:
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
     get_settings.cache_clear()
