@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -51,13 +50,6 @@ def dev(host: str = "127.0.0.1", port: int = 8000) -> None:
         from app.dev import development_environment, serve
     except ModuleNotFoundError as error:
         raise _stop(f"{error.name} is missing: `app dev` needs the dev dependencies; run `uv sync`.") from None
-    # Before anything starts: a second `app dev` must not touch the first one's database.
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise _stop(f"{host}:{port} is not free ({error.strerror}); try `app dev --port {port + 1}`.") from None
     with _plain_errors():
         os.environ |= development_environment(host, port)
         migrate()

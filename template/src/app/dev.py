@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from dotenv import dotenv_values
 from watchfiles import PythonFilter, awatch
 
 from app.embedded import embedded_postgres
+from app.settings import SettingsInvalid
 
 __all__ = ["development_environment", "serve"]
 
@@ -33,6 +35,7 @@ def development_environment(host: str, port: int) -> dict[str, str]:
     terminal work on the same database. A .env made for production decides neither the environment nor
     where mail goes: only a variable of this terminal does.
     """
+    _refuse_a_second(host, port)
     given = {name: value for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
     values = {
         "ENVIRONMENT": "development",
@@ -47,6 +50,20 @@ def development_environment(host: str, port: int) -> dict[str, str]:
     ENVIRONMENT.touch(mode=0o600)
     ENVIRONMENT.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
     return values
+
+
+def _refuse_a_second(host: str, port: int) -> None:
+    """Before anything starts: two of them would share one database and one .dev/env."""
+    running = dotenv_values(ENVIRONMENT).get("PUBLIC_URL")
+    if running and _answers(f"{running}/health/live"):
+        raise SettingsInvalid(f"`app dev` runs already in this folder, at {running}; stop it first.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sentence = f"{host}:{port} is not free ({error.strerror}); try `app dev --port {port + 1}`."
+            raise SettingsInvalid(sentence) from None
 
 
 def _kept_secret(file: Path) -> str:
