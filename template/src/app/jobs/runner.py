@@ -63,8 +63,8 @@ class WorkerDied(Exception):
 class JobTask(Task[..., Any]):
     """The base of tasks that run as jobs: `@celery.task(base=JobTask)`, started with `enqueue`.
 
-    The function's first parameter is the RunningJob; its database writes go through `job.session`
-    and are committed with the returned result, or not at all. Any exception but those named in
+    The function's first parameter is the RunningJob; its database writes go through `job.session`,
+    which it never commits, and are committed with the returned result, or not at all. Any exception but those named in
     `dont_autoretry_for` is tried again, after a growing and random delay: eight attempts take
     about an hour and a half.
     """
