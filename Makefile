@@ -26,6 +26,7 @@ lint: $(UV)
 
 # uv, in a folder that git ignores.
 $(UV):
+	@case "$(CURDIR)" in *" "*) echo "Neither make nor PostgreSQL's wheel can work below a folder with a space in its name, $(CURDIR); move the clone." >&2; exit 1;; esac
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found; install one." >&2; exit 1; }
 	@echo "Installing uv into .tools/ ..." && rm -rf .tools
 	@$(PYTHON) -m venv .tools || { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }

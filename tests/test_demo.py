@@ -1,9 +1,12 @@
 """`make demo`, as a newcomer types it: start, register, verify, sign in, report, stop, start again."""
 
+import fcntl
 import os
+import pty
 import signal
 import socket
 import subprocess
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -16,6 +19,7 @@ import psutil
 
 from combinations import TEMPLATE
 
+UNWANTED = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 ADA = {"email": "ada@example.org", "password": "correct horse battery"}
 
 
@@ -29,9 +33,7 @@ def free_port() -> int:
 def demo(folder: Path) -> Iterator[httpx2.Client]:
     """`make demo` from its first line to Ctrl-C."""
     port = free_port()
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-    }
+    environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     command = ["make", "demo", f"DEMO={folder}", f"ARGS=--port {port}"]
     with subprocess.Popen(
         command,
@@ -59,6 +61,32 @@ def demo(folder: Path) -> Iterator[httpx2.Client]:
             process.stdout.read()
             process.wait(30)
     assert left_behind(folder) == []
+
+
+def test_closing_the_terminal_stops_everything(workplace: Path) -> None:
+    folder = workplace / "demo"
+    ours, theirs = pty.openpty()
+    # A shell leads the session, as in a terminal: its end is what reaches the others.
+    command = f"make demo DEMO={folder} ARGS='--port {free_port()}'; exit"
+    with subprocess.Popen(
+        ["sh", "-c", command],
+        cwd=TEMPLATE,
+        env={name: value for name, value in os.environ.items() if name not in UNWANTED},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while b"Ctrl-C stops everything" not in seen:
+            seen += os.read(ours, 1024)
+
+        os.close(ours)
+
+        process.wait(30)
+    until(lambda: left_behind(folder) == [])
 
 
 def left_behind(folder: Path) -> list[str]:

@@ -5,14 +5,22 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from alembic import context
+from alembic.util import CommandError
 
 import app
 from app.db import Base, engine
+from app.settings import SettingsInvalid, get_settings
 
 # Each package of `app` may have a models.py: adding a feature folder is enough.
 for package in pkgutil.iter_modules(app.__path__, "app."):
     if package.ispkg and find_spec(f"{package.name}.models"):
         import_module(f"{package.name}.models")
+
+try:
+    get_settings()
+except SettingsInvalid as error:
+    # One sentence for `uv run alembic` too, which works on the database of a running `app dev`.
+    raise CommandError(str(error)) from None
 
 if context.is_offline_mode():
     context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)

@@ -27,7 +27,7 @@ from app.db import Base, engine, new_session
 from app.embedded import embedded_postgres
 from app.jobs.models import Job
 from app.main import create_app
-from app.settings import Settings, get_settings
+from app.settings import Settings, SettingsInvalid, get_settings
 from app.users.models import User
 from app.worker import celery
 
@@ -51,7 +51,12 @@ def pytest_configure() -> None:
 
 def _test_database_url() -> str:
     given = os.environ.get("TEST_DATABASE_URL")
-    url = make_url(given) if given else make_url(embedded_postgres(Path(".dev/postgres"))).set(database="app_test")
+    try:
+        url = make_url(given or embedded_postgres(Path(".dev/postgres")))
+    except SettingsInvalid as error:
+        pytest.exit(str(error).replace("DATABASE_URL", "TEST_DATABASE_URL"), returncode=2)
+    if not given:
+        url = url.set(database="app_test")
     if not (url.database or "").endswith("_test"):
         pytest.exit(f"The tests empty their database, and {url.database!r} does not end in _test.", returncode=2)
     return url.render_as_string(hide_password=False)

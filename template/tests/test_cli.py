@@ -103,6 +103,17 @@ def test_the_relay_refuses_to_run_beside_a_worker_that_feeds_itself() -> None:
     assert "start only the worker" in output
 
 
+@pytest.mark.parametrize("command", ["migrate", "relay", "create-admin --email a@example.org --password long-enough"])
+def test_a_wrong_setting_is_one_sentence_from_every_command(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://db/app")
+
+    done = subprocess.run([sys.executable, "-m", "app.cli", *command.split()], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("DATABASE_URL: mysql is not supported; use postgresql://")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_every_setting_is_in_the_example_file() -> None:
     example = Path(".env.example").read_text()
 

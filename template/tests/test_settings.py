@@ -28,7 +28,7 @@ def test_one_url_serves_every_driver() -> None:
     ("name", "value", "sentence"),
     [
         ("SECRET_KEY", "", "SECRET_KEY: not set; set it in the environment"),
-        ("SECRET_KEY", "short", "at least 32 characters"),
+        ("SECRET_KEY", "short", "SECRET_KEY: has fewer than 32 characters; make one with"),
         ("DATABASE_URL", "", "DATABASE_URL: not set"),
         ("DATABASE_URL", "sqlite:///x.db", "sqlite is not supported; use postgresql://"),
         ("DATABASE_URL", "nonsense", "is not a URL such as postgresql://"),

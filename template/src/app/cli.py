@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app.db import new_session
+from app.db import engine, new_session
 from app.doctor import examine
 from app.jobs.relay import relay as run_relay
 from app.log import configure_logging
@@ -32,7 +34,7 @@ def _plain_errors() -> Iterator[None]:
     """One sentence instead of a traceback, for what a person can put right."""
     try:
         yield
-    except SettingsInvalid as error:
+    except (SettingsInvalid, CommandError) as error:
         raise _stop(str(error)) from None
     except OperationalError as error:
         raise _stop(f"The database does not answer: {error.orig}\n`uv run app doctor` tells more.") from None
@@ -44,14 +46,14 @@ def _stop(sentence: str) -> typer.Exit:
 
 
 @cli.command()
-def dev(host: str = "127.0.0.1", port: int = 8000) -> None:
+def dev(host: str = "127.0.0.1", port: Annotated[int, typer.Option(min=1, max=65535)] = 8000) -> None:
     """Run everything in this terminal, with nothing installed; start again on change."""
     try:
         from app.dev import development_environment, serve
     except ModuleNotFoundError as error:
         raise _stop(f"{error.name} is missing: `app dev` needs the dev dependencies; run `uv sync`.") from None
-    with _plain_errors():
-        os.environ |= development_environment(host, port)
+    with _plain_errors(), development_environment(host, port) as values:
+        os.environ |= values
         migrate()
         asyncio.run(serve(host, port, os.environ))
 
@@ -73,6 +75,9 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     with _plain_errors():
         command.upgrade(Config("alembic.ini"), "head")
+        with engine().connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+    typer.echo(f"The tables are at {revision}, the newest.")
 
 
 @cli.command()
@@ -80,11 +85,12 @@ def create_admin(
     email: Annotated[str, typer.Option(prompt=True)],
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
 ) -> None:
-    """Add a verified user with admin rights."""
+    """Add a verified user whose `admin` is true."""
     try:
         new = NewUser.model_validate({"email": email, "password": password})
     except ValidationError as error:
-        raise _stop("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+        reasons = [f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+        raise _stop("; ".join(reasons)) from None
     user = User(email=new.email, password_hash=hash_password(password), admin=True, verified_at=func.now())
     with _plain_errors(), new_session() as session:
         session.add(user)

@@ -6,9 +6,10 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -28,11 +29,12 @@ COLOURS = {"api": "36", "worker": "32", "relay": "33", "dev": "35"}
 PATIENCE = 8
 
 
-def development_environment(host: str, port: int) -> dict[str, str]:
+@contextmanager
+def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
     """The services that a person has named, and for the rest what needs nothing installed.
 
-    Kept in .dev/env until `serve` ends, so that `app doctor` or `app create-admin` in a second
-    terminal work on the same database. A .env made for production decides neither the environment nor
+    Kept in .dev/env meanwhile, so that `app doctor` or `app create-admin` in a second terminal
+    work on the same database. A .env made for production decides neither the environment nor
     where mail goes: only a variable of this terminal does.
     """
     _refuse_a_second(host, port)
@@ -49,7 +51,10 @@ def development_environment(host: str, port: int) -> dict[str, str]:
     FOLDER.mkdir(exist_ok=True)
     ENVIRONMENT.touch(mode=0o600)
     ENVIRONMENT.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
-    return values
+    try:
+        yield values
+    finally:
+        ENVIRONMENT.unlink(missing_ok=True)
 
 
 def _refuse_a_second(host: str, port: int) -> None:
@@ -62,8 +67,7 @@ def _refuse_a_second(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            sentence = f"{host}:{port} is not free ({error.strerror}); try `app dev --port {port + 1}`."
-            raise SettingsInvalid(sentence) from None
+            raise SettingsInvalid(f"{host}:{port}: {error.strerror}; choose another --host or --port.") from None
 
 
 def _kept_secret(file: Path) -> str:
@@ -124,7 +128,9 @@ def say(name: str, line: str) -> None:
     prefix = f"{name:<6} |"
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         prefix = f"\033[{COLOURS[name]}m{prefix}\033[0m"
-    print(prefix, line, flush=True)
+    # The terminal may be gone: what it started has to be stopped all the same.
+    with suppress(OSError):
+        print(datetime.now().strftime("%H:%M:%S"), prefix, line, flush=True)
 
 
 async def serve(host: str, port: int, environment: Mapping[str, str]) -> None:
@@ -154,7 +160,6 @@ async def serve(host: str, port: int, environment: Mapping[str, str]) -> None:
     finally:
         say("dev", "stopping")
         await asyncio.gather(*(service.stop() for service in services))
-        ENVIRONMENT.unlink(missing_ok=True)
 
 
 async def _say_when_ready(host: str, port: int, environment: Mapping[str, str]) -> None:

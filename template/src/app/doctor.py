@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -101,5 +101,5 @@ def _mail(settings: Settings) -> Finding:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    scheme, _, rest = unquote(url).partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -74,8 +74,8 @@ def add_problem_handlers(api: FastAPI) -> None:
     @api.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         # Without the input: it may be a password.
-        errors = [{"where": list(e["loc"]), "message": e["msg"]} for e in error.errors()]
-        detail = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors())
+        errors = [{"where": list(e["loc"]), "message": e["msg"].removeprefix("Value error, ")} for e in error.errors()]
+        detail = "; ".join(f"{e['where'][-1]}: {e['message']}" for e in errors)
         return _reply(request, Invalid.status, Invalid.code, Invalid.title, detail, errors=errors)
 
     @api.exception_handler(OperationalError)

@@ -49,17 +49,16 @@ def _renderers() -> list[Processor]:
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if get_settings().environment == "development":
         # `app dev` prints the time and the process name in front of each line.
-        return [
-            remove_meta,
-            _without_time,
-            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False),
-        ]
+        console = structlog.dev.ConsoleRenderer(
+            colors=False, pad_event_to=0, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+        )
+        return [remove_meta, _short, console]
     return [remove_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
-def _without_time(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    event.pop("timestamp", None)
-    event.pop("logger", None)
+def _short(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    for key in ("timestamp", "logger", "request_id"):
+        event.pop(key, None)
     return event
 
 

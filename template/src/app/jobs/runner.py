@@ -154,7 +154,8 @@ def _retry_or_fail(task: JobTask, attempt: int, mine: dict[str, Any], error: Exc
         else:
             connection.execute(RETRY, mine | {"reason": reason, "delay": timedelta(seconds=delay)})
     if final:
-        log.error("job failed", task=task.name, exc_info=None if expected else error, error=str(error))
+        # Celery logs the traceback of what is raised here.
+        log.error("job failed", task=task.name, error=repr(error))
         raise error
     log.warning("job will be tried again", task=task.name, seconds=round(delay, 1), exc_info=error)
     raise Retry(exc=error, when=datetime.now(UTC) + timedelta(seconds=delay))

@@ -19,7 +19,9 @@ def _address(text: str) -> str:
     return address.lower()
 
 
-def _encodable(password: SecretStr) -> SecretStr:
+def _decent(password: SecretStr) -> SecretStr:
+    if not 10 <= len(password.get_secret_value()) <= 256:
+        raise ValueError("A password has 10 to 256 characters.")
     try:
         password.get_secret_value().encode()
     except UnicodeEncodeError:
@@ -28,7 +30,7 @@ def _encodable(password: SecretStr) -> SecretStr:
 
 
 Email = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"format": "email"})]
-Password = Annotated[SecretStr, Field(min_length=10, max_length=256), AfterValidator(_encodable)]
+Password = Annotated[SecretStr, AfterValidator(_decent), Field(json_schema_extra={"minLength": 10, "maxLength": 256})]
 
 
 class NewUser(BaseModel):
