@@ -121,6 +121,11 @@ def test_an_unknown_choice_is_refused(copie: Copie, name: str) -> None:
     assert "kafka" in str(result.exception)
 
 
+def test_a_misspelt_question_is_an_error_in_these_tests(generate: Generate) -> None:
+    with pytest.raises(AssertionError, match=r"copier\.yml asks no"):
+        generate(databse="sync")
+
+
 def test_every_question_explains_itself_and_has_a_default() -> None:
     for name, question in ASKED.items():
         assert len(question["help"]) > 20, name

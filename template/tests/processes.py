@@ -61,9 +61,9 @@ def cut_connections() -> None:
     engine().dispose()
 
 
-def until(condition: Callable[[], object], seconds: float = 30, every: float = 0.05) -> Any:
+def until(condition: Callable[[], object], seconds: float = 30) -> Any:
     deadline = monotonic() + seconds
     while not (value := condition()):
         assert monotonic() < deadline, "It did not happen in time; the worker's log is below."
-        sleep(every)
+        sleep(0.05)
     return value
