@@ -1,33 +1,26 @@
-"""A real PostgreSQL with the real migrations, and rows that are really committed.
+"""A real PostgreSQL with the real migrations, and rows that are really committed."""
 
-TEST_DATABASE_URL and TEST_BROKER_URL name services to use; without them PostgreSQL comes from
-its wheel, and the worker feeds itself.
-"""
-
-import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
 
 import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
 from celery.result import EagerResult
+from environment import prepare_environment
 from fastapi.testclient import TestClient
-from processes import Process, remove_queue, running
-from sqlalchemy import make_url, text
+from processes import Worker, remove_queue, until, working
+from sqlalchemy import func, make_url, select, text
 from sqlalchemy.orm import Session
 
 from app.db import Base, engine, new_session
-from app.embedded import embedded_postgres
-from app.jobs.models import Job
+from app.jobs.models import Job, Status
 from app.main import create_app
-from app.settings import Settings, SettingsInvalid, get_settings
+from app.settings import get_settings
 from app.users.models import User
 from app.worker import celery
 
@@ -35,31 +28,12 @@ PASSWORD = "correct horse battery"
 
 
 def pytest_configure() -> None:
-    """What the service reads in tests, set before a test module can touch a task; no .env decides anything here."""
-    Settings.model_config["env_file"] = None
-    os.environ |= {
-        "ENVIRONMENT": "test",
-        "DATABASE_URL": _test_database_url(),
-        "BROKER_URL": "memory://localhost",
-        "SECRET_KEY": "only-for-tests-" * 3,
-        "JOB_QUEUE": f"test-{os.getpid()}",
-        "JOB_LEASE_SECONDS": "2",
-        "MAIL_DRY_RUN": "true",
-        "MAIL_OUTBOX": mkdtemp(prefix="outbox-"),
-    }
+    prepare_environment()
 
 
-def _test_database_url() -> str:
-    given = os.environ.get("TEST_DATABASE_URL")
-    try:
-        url = make_url(given or embedded_postgres(Path(".dev/postgres")))
-    except SettingsInvalid as error:
-        pytest.exit(str(error).replace("DATABASE_URL", "TEST_DATABASE_URL"), returncode=2)
-    if not given:
-        url = url.set(database="app_test")
-    if not (url.database or "").endswith("_test"):
-        pytest.exit(f"The tests empty their database, and {url.database!r} does not end in _test.", returncode=2)
-    return url.render_as_string(hide_password=False)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Tests with a real worker come last: it would take the jobs of the others."""
+    items.sort(key=lambda item: "worker" in item.fixturenames)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,6 +45,7 @@ def database() -> Iterator[None]:
         connection.execute(f'CREATE DATABASE "{url.database}"'.encode())
     command.upgrade(Config("alembic.ini"), "head")
     yield
+    remove_queue()
     engine().dispose()
     rmtree(get_settings().mail_outbox)
 
@@ -136,29 +111,43 @@ def run_job(session: Session) -> RunJob:
     return run
 
 
-Worker = Callable[[], AbstractContextManager[Process]]
+@pytest.fixture(scope="session")
+def _workplace(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with working(tmp_path_factory.mktemp("worker") / "log") as worker:
+        yield worker
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    """Starts a real worker, on TEST_BROKER_URL with a relay process, or on none with the relay inside."""
-    given = os.environ.get("TEST_BROKER_URL")
-    variables = {**os.environ, "BROKER_URL": given or os.environ["BROKER_URL"]}
-    log = tmp_path / "log"
-    pool = "prefork" if given else "threads"
-    command = ["celery", "-q", "-A", "app.worker", "worker", "-P", pool, "-c", "2", "-l", "info"]
-
-    def start() -> AbstractContextManager[Process]:
-        return running(command, variables, log)
-
-    if given:
-        with running(["app.cli", "relay"], variables, log):
-            yield start
-        remove_queue(given)
-    else:
-        yield start
+def worker(_workplace: Worker, session: Session) -> Iterator[Worker]:
+    """A real worker process, shared by the tests that ask for it, with a relay on the same broker."""
+    _workplace.start()
+    said = _workplace.log.stat().st_size
+    yield _workplace
+    until(lambda: session.scalar(select(func.count()).where(Job.status == Status.RUNNING)) == 0)
     # Shown by pytest when the test failed.
-    print(log.read_text())
+    print(_workplace.log.read_text()[said:])
+
+
+SetVariable = Callable[[str, str], None]
+
+
+@pytest.fixture
+def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
+    """As if the process had been started with this in its environment."""
+
+    def forget() -> None:
+        if engine.cache_info().currsize:
+            engine().dispose()
+        engine.cache_clear()
+        get_settings.cache_clear()
+
+    def set_one(name: str, value: str) -> None:
+        forget()
+        monkeypatch.setenv(name, value)
+
+    yield set_one
+    forget()
+    monkeypatch.undo()
 
 
 Outbox = Callable[[], list[EmailMessage]]

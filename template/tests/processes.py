@@ -5,26 +5,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from app.db import engine
-from app.worker import celery
+import psutil
 
-Process = subprocess.Popen[bytes]
+from app.db import engine
+from app.settings import get_settings
+from app.worker import celery
 
 
 @contextmanager
-def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Process]:
+def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m` command, in a session of its own; asked to end afterwards, then made to."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+            [sys.executable, "-m", *command], stdout=output, stderr=output, start_new_session=True
         )
     try:
         yield process
@@ -38,17 +37,46 @@ def running(command: list[str], environment: dict[str, str], log: Path) -> Itera
                 process.wait()
 
 
-def kill(process: Process) -> None:
-    """As the kernel does when memory runs out: the process and its children, at once."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+@contextmanager
+def working(log: Path) -> Iterator["Worker"]:
+    """With a real broker beside a relay process; with none the relay is inside the worker."""
+    in_memory = get_settings().in_memory_broker
+    with ExitStack() as stack:
+        if not in_memory:
+            stack.enter_context(running(["app.cli", "relay"], log))
+        yield Worker("threads" if in_memory else "prefork", log, stack)
 
 
-def remove_queue(broker_url: str) -> None:
+@dataclass
+class Worker:
+    pool: str
+    log: Path
+    stack: ExitStack
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Unless it lives."""
+        if self.process is None or self.process.poll() is not None:
+            command = ["celery", "-q", "-A", "app.worker", "worker", "-P", self.pool, "-c", "2", "-l", "info"]
+            self.process = self.stack.enter_context(running(command, self.log))
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out: it takes the process that does the work."""
+        assert self.process is not None
+        main = psutil.Process(self.process.pid)
+        # The children of a prefork pool; a pool of threads is the worker itself.
+        working = main.children() or [main]
+        for process in working:
+            process.kill()
+        psutil.wait_procs(working)
+
+
+def remove_queue() -> None:
     queue = celery.amqp.queues[celery.conf.task_default_queue]
-    with celery.connection_for_write(broker_url) as connection:
+    with celery.connection_for_write() as connection:
         queue.bind(connection.default_channel).delete()
         queue.exchange.bind(connection.default_channel).delete()
+    celery.close()
 
 
 def cut_connections() -> None:
@@ -65,5 +93,5 @@ def until(condition: Callable[[], object], seconds: float = 30) -> Any:
     deadline = monotonic() + seconds
     while not (value := condition()):
         assert monotonic() < deadline, "It did not happen in time; the worker's log is below."
-        sleep(0.05)
+        sleep(0.1)
     return value

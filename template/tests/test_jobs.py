@@ -1,7 +1,7 @@
 from uuid import uuid4
 
 import pytest
-from conftest import PASSWORD, SignIn
+from conftest import PASSWORD, SetVariable, SignIn
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 from sqlalchemy import func, select
@@ -35,7 +35,9 @@ def test_a_job_task_cannot_be_started_without_its_row() -> None:
         send_welcome.delay(user_id=uuid4())
 
 
-def test_a_plain_task_without_a_broker_says_so_instead_of_vanishing() -> None:
+def test_a_plain_task_without_a_broker_says_so_instead_of_vanishing(set_variable: SetVariable) -> None:
+    set_variable("BROKER_URL", "memory://localhost")
+
     @celery.task(name="plain")
     def plain() -> None:
         """Would be lost: nobody else sees this process's memory."""

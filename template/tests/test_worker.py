@@ -1,16 +1,15 @@
 """The service as it runs: API, worker process, and with a real broker the relay process."""
 
-from conftest import PASSWORD, Outbox, Worker
+from conftest import PASSWORD, Outbox
 from fastapi.testclient import TestClient
-from processes import until
+from processes import Worker, until
 
 
 def test_a_newcomer_gets_her_mail(client: TestClient, outbox: Outbox, worker: Worker) -> None:
-    with worker():
-        client.post("/users", json={"email": "ada@example.org", "password": PASSWORD})
-        body = until(outbox)[0].get_body(("plain",))
-        token = body.get_content().partition("#token=")[2].split()[0]
-        assert client.post("/auth/verify", json={"token": token}).status_code == 204
-        until(lambda: len(outbox()) == 2)
+    client.post("/users", json={"email": "ada@example.org", "password": PASSWORD})
+    body = until(outbox)[0].get_body(("plain",))
+    token = body.get_content().partition("#token=")[2].split()[0]
+    assert client.post("/auth/verify", json={"token": token}).status_code == 204
+    until(lambda: len(outbox()) == 2)
 
     assert outbox()[1]["Subject"] == "Your address is verified"

@@ -82,8 +82,8 @@ def _broker(settings: Settings) -> Finding:
     if settings.in_memory_broker:
         return Finding("broker", True, "none: the relay feeds the worker in its own process")
     try:
-        with celery.connection_for_write(connect_timeout=3) as connection:
-            connection.ensure_connection(max_retries=1, timeout=5)
+        with celery.connection_for_write(settings.broker_url, connect_timeout=3) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
     except Exception as error:
         # Each transport has its own family of errors; all of them mean the same here.
         return Finding("broker", False, f"{place} does not answer: {error}", "start it, or correct BROKER_URL")

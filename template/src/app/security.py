@@ -11,9 +11,9 @@ from pwdlib import PasswordHash
 
 from app.settings import get_settings
 
-__all__ = ["TokenInvalid", "hash_password", "password_matches", "read_token", "sign_token"]
+__all__ = ["TokenInvalid", "hash_password", "hasher", "password_matches", "read_token", "sign_token"]
 
-_hasher = PasswordHash.recommended()
+hasher = PasswordHash.recommended()
 # A flood of sign-ins must not take 64 MiB for each of forty threads.
 _turn = BoundedSemaphore(os.cpu_count() or 1)
 
@@ -25,18 +25,18 @@ class TokenInvalid(Exception):
 def hash_password(password: str) -> str:
     """Argon2id; takes about 50 ms of CPU and 64 MiB, so call it in a thread."""
     with _turn:
-        return _hasher.hash(password)
+        return hasher.hash(password)
 
 
 def password_matches(password: str, password_hash: str | None) -> bool:
     """Takes as long for None, an unknown address, as for a known one."""
     with _turn:
-        return _hasher.verify(password, password_hash or _nobodys_hash()) and password_hash is not None
+        return hasher.verify(password, password_hash or _nobodys_hash()) and password_hash is not None
 
 
 @cache
 def _nobodys_hash() -> str:
-    return _hasher.hash("nobody has this password")
+    return hasher.hash("nobody has this password")
 
 
 def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: datetime | None = None) -> str:
