@@ -1,5 +1,5 @@
 # Two commands on a machine with Python >= 3.11, git and make: `make demo` and `make test`.
-# ARGS are passed on: make demo ARGS="--port 8001", make test ARGS="-k questions".
+# ARGS are passed on: make demo ARGS="--port 8001", make test ARGS="--only broker=redis".
 
 DEMO := demo
 PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -9,7 +9,7 @@ UV := $(CURDIR)/.tools/bin/uv
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test lint
+.PHONY: demo test test-quick shards lint
 
 demo: $(UV)
 	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
@@ -18,6 +18,14 @@ demo: $(UV)
 
 test: $(UV)
 	@$(UV) run --quiet --frozen pytest $(ARGS)
+
+# What needs no service and takes less than a minute: every combination rendered, formatted and linted.
+test-quick: $(UV)
+	@$(UV) run --quiet --frozen pytest -m "not matrix and not slow" $(ARGS)
+
+# What each machine of CI selects.
+shards: $(UV)
+	@$(UV) run --quiet --frozen python tests/combinations.py
 
 lint: $(UV)
 	@$(UV) run --quiet --frozen ruff check
@@ -28,6 +36,6 @@ lint: $(UV)
 $(UV):
 	@case "$(CURDIR)" in *" "*) echo "Neither make nor PostgreSQL's wheel can work below a folder with a space in its name, $(CURDIR); move the clone." >&2; exit 1;; esac
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found; install one." >&2; exit 1; }
-	@echo "Installing uv into .tools/ ..." && rm -rf .tools
+	@echo "Installing uv into .tools/ ..." >&2 && rm -rf .tools
 	@$(PYTHON) -m venv .tools || { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -1,5 +1,6 @@
 """The axes, read from copier.yml: a new choice is tested the moment it exists."""
 
+import json
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,47 @@ DEFAULTS: Answers = {name: question["default"] for name, question in ASKED.items
 COMBINATIONS: list[Answers] = [dict(zip(AXES, values, strict=True)) for values in product(*AXES.values())]
 
 
+def _suites() -> list[Answers]:
+    """Every combination that differs in what a suite reads; `ci`, which writes one file of commands, takes its choices in turn."""
+    suites = []
+    for answers in COMBINATIONS:
+        turn = sum(AXES[axis].index(choice) for axis, choice in answers.items() if axis != "ci")
+        if answers["ci"] == AXES["ci"][turn % len(AXES["ci"])]:
+            suites.append(answers)
+    return suites
+
+
+SUITES = _suites()
+
+
 def label(answers: Answers) -> str:
     return "-".join(answers.values())
 
 
-def covering(*axes: str) -> list[Answers]:
-    """Every combination of these axes; the other axes take their choices in turn."""
-    combinations = []
-    for turn, values in enumerate(product(*(AXES[axis] for axis in axes))):
-        rest = {axis: choices[turn % len(choices)] for axis, choices in AXES.items()}
-        combinations.append(rest | dict(zip(axes, values, strict=True)))
-    return combinations
+def parse_only(text: str) -> Answers:
+    """`broker=redis,database=sync`; raises ValueError with one sentence."""
+    only = {}
+    for part in filter(None, text.split(",")):
+        axis, _, choice = part.partition("=")
+        if axis not in AXES:
+            raise ValueError(f"--only {part!r}: there is no such question; choose from {', '.join(AXES)}.")
+        if choice not in AXES[axis]:
+            raise ValueError(f"--only {part!r}: {axis} has no such choice; choose from {', '.join(AXES[axis])}.")
+        only[axis] = choice
+    return only
+
+
+def as_only(answers: Answers) -> str:
+    return ",".join(f"{axis}={choice}" for axis, choice in answers.items())
+
+
+def shards() -> list[str]:
+    """What each of CI's machines selects: one broker and one database, and its providers."""
+    axes = ("broker", "database")
+    return [as_only(dict(zip(axes, values, strict=True))) for values in product(*(AXES[axis] for axis in axes))]
+
+
+if __name__ == "__main__":
+    # In the form of GitHub's outputs.
+    print(f"shards={json.dumps(shards())}")
+    print(f"default={as_only({axis: DEFAULTS[axis] for axis in AXES})}")

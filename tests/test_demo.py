@@ -16,11 +16,14 @@ from typing import Any
 
 import httpx2
 import psutil
+import pytest
 
 from combinations import TEMPLATE
 
 UNWANTED = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 ADA = {"email": "ada@example.org", "password": "correct horse battery"}
+
+pytestmark = pytest.mark.slow
 
 
 def free_port() -> int:

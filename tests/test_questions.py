@@ -15,7 +15,8 @@ from markdown_it import MarkdownIt
 from pytest_copie.plugin import Copie
 
 from combinations import ASKED, DEFAULTS, TEMPLATE
-from conftest import Generate, run
+from conftest import Generate
+from suite import execute
 
 TEXTS = ["project_name", "description", "author_name"]
 CARRIED = [
@@ -64,8 +65,8 @@ def test_a_hostile_text_is_carried_unharmed(generate: Generate, text: str) -> No
     heading, paragraph = re.findall(r"<h1>(.*?)</h1>\n<p>(.*?)</p>", readme, re.DOTALL)[0]
     assert html.unescape(heading) == text
     assert html.unescape(paragraph) == text
-    run("ruff", "format", "--check", "--no-cache", ".", cwd=project)
-    run("ruff", "check", "--no-cache", ".", cwd=project)
+    execute("ruff", "format", "--check", "--no-cache", ".", cwd=project)
+    execute("ruff", "check", "--no-cache", ".", cwd=project)
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -14,51 +14,46 @@ from typing import Any
 import psutil
 
 from app.db import engine
+from app.jobs.models import CHANNEL
 from app.settings import get_settings
 from app.worker import celery
-
-
-@contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m` command, in a session of its own; asked to end afterwards, then made to."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command], stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
 
 
 @contextmanager
 def working(log: Path) -> Iterator["Worker"]:
     """With a real broker beside a relay process; with none the relay is inside the worker."""
     in_memory = get_settings().in_memory_broker
-    with ExitStack() as stack:
-        if not in_memory:
-            stack.enter_context(running(["app.cli", "relay"], log))
-        yield Worker("threads" if in_memory else "prefork", log, stack)
+    processes = [] if in_memory else [_run(["app.cli", "relay"], log)]
+    worker = Worker("threads" if in_memory else "prefork", log)
+    try:
+        yield worker
+    finally:
+        processes += [worker.process] if worker.process else []
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _run(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen([sys.executable, "-m", *command], stdout=output, stderr=output, start_new_session=True)
 
 
 @dataclass
 class Worker:
     pool: str
     log: Path
-    stack: ExitStack
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Unless it lives."""
         if self.process is None or self.process.poll() is not None:
-            command = ["celery", "-q", "-A", "app.worker", "worker", "-P", self.pool, "-c", "2", "-l", "info"]
-            self.process = self.stack.enter_context(running(command, self.log))
+            worker = ["celery", "-q", "-A", "app.worker", "worker", "--without-gossip", "--without-mingle"]
+            self.process = _run([*worker, "-P", self.pool, "-c", "2", "-l", "info"], self.log)
 
     def kill(self) -> None:
         """As the kernel does when memory runs out: it takes the process that does the work."""
@@ -80,13 +75,19 @@ def remove_queue() -> None:
 
 
 def cut_connections() -> None:
-    """As a restart of PostgreSQL does: every connection to the database ends, our own pool's too."""
+    """As a restart of PostgreSQL does: every other connection to the database ends, those of our own pool too."""
     with engine().connect() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    engine().dispose()
+
+
+def listeners() -> int:
+    """How many relays listen to the database."""
+    with engine().connect() as connection:
+        listening = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = %s"
+        return int(connection.exec_driver_sql(listening, (f"LISTEN {CHANNEL}",)).scalar_one())
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> Any:

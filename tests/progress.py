@@ -1,0 +1,91 @@
+"""One line for each combination as it ends, and at the end what one costs."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from combinations import Answers
+
+
+@dataclass
+class Combination:
+    answers: Answers
+    passed: bool
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass
+class Progress:
+    """A plugin of the process that reports."""
+
+    terminal: pytest.TerminalReporter
+    total: int = 0
+    started: float = field(default_factory=monotonic)
+    ended: list[Combination] = field(default_factory=list)
+    # Dots of other tests.
+    within_a_line: bool = False
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._count([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        self._count(ids)
+        self.started = monotonic()
+
+    def _count(self, ids: Sequence[str]) -> None:
+        self.total = sum("test_matrix.py::test_the_own_suite_passes[" in name for name in ids)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        if report.when == "call" and report.passed and _measured(report):
+            # Its line says more than a dot.
+            return "passed", "", ""
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        what = _measured(report)
+        if what is None:
+            self.within_a_line |= report.when == "call" or not report.passed
+        elif report.when == "call":
+            one = Combination(what["answers"], report.passed, report.duration, what["cpu_seconds"])
+            self.ended.append(one)
+            text = f"[{len(self.ended):>3}/{self.total}] {_text(one.answers):<42}"
+            self.terminal.write(("\n" if self.within_a_line else "") + text)
+            self.within_a_line = False
+            self.terminal.write("passed" if one.passed else "FAILED", green=one.passed, red=not one.passed)
+            self.terminal.write(f"  {one.seconds:5.1f} s  {one.cpu_seconds:5.1f} CPU-s\n")
+
+    def pytest_terminal_summary(self) -> None:
+        if not self.ended:
+            return
+        seconds, count = monotonic() - self.started, len(self.ended)
+        each = sum(one.cpu_seconds for one in self.ended) / count
+        self.terminal.section("Combinations")
+        self.terminal.write_line(
+            f"{count} combinations in {seconds:.0f} s: {60 * count / seconds:.1f} per minute, {each:.1f} CPU-seconds each"
+        )
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(summary).open("a") as file:
+                file.write(self._table())
+
+    def _table(self) -> str:
+        """In Markdown, for the page that GitHub shows of a run."""
+        rows = ["| combination | result | seconds | CPU-seconds |", "|---|---|---|---|"]
+        for one in sorted(self.ended, key=lambda one: _text(one.answers)):
+            result = "passed" if one.passed else "**failed**"
+            rows.append(f"| {_text(one.answers)} | {result} | {one.seconds:.1f} | {one.cpu_seconds:.1f} |")
+        return "\n".join(rows) + "\n\n"
+
+
+def _text(answers: Answers) -> str:
+    return " · ".join(answers.values())
+
+
+def _measured(report: pytest.TestReport) -> dict[str, Any] | None:
+    return dict(report.user_properties).get("combination")  # type: ignore[return-value]

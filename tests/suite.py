@@ -1,0 +1,137 @@
+"""Runs what a rendered project's own CI runs, in a place whose environment and type cache stay from one to the next."""
+
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import gettempdir
+
+import yaml
+
+from combinations import Answers, as_only, label
+from run_folder import RunFolder
+from services import database, url_of
+
+UV = Path(shutil.which("uv") or Path(__file__).parent.parent / ".tools/bin/uv")
+# Kept between runs: a warm environment and type cache are most of what makes one more combination cheap.
+PLACES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastapi-celery-template"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one process works: a project folder and an environment, always at the same paths."""
+
+    folder: Path
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    def environment(self, python: str) -> dict[str, str]:
+        """Variables that pin Python, the environment's folder and the type checker's memory."""
+        version = Path(python).name
+        return {
+            "UV_PYTHON": python,
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_PROJECT_ENVIRONMENT": str(self.folder / f"environment-{version}"),
+            "MYPY_CACHE_DIR": str(self.folder / "types"),
+        }
+
+    def put(self, render: Path) -> Path:
+        """Make `project` equal `render`; a file that is the same already stays as it is, with its bytecode."""
+        self.project.mkdir(parents=True, exist_ok=True)
+        wanted = {path.relative_to(render) for path in render.rglob("*") if path.is_file()}
+        for path in [path for path in self.project.rglob("*") if path.is_file()]:
+            name = path.relative_to(self.project)
+            if name not in wanted and "__pycache__" not in name.parts:
+                path.unlink()
+        for name in wanted:
+            ours, theirs = self.project / name, render / name
+            if not ours.exists() or ours.read_bytes() != theirs.read_bytes():
+                ours.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(theirs, ours)
+        return self.project
+
+
+@cache
+def place() -> Place:
+    """This process's own: the first that no other process holds."""
+    number = 0
+    while True:
+        folder = PLACES / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Never closed: held until the process ends.
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            number += 1
+            continue
+        return Place(folder)
+
+
+def commands(project: Path, answers: Answers) -> list[str]:
+    """What the project's CI file runs, or where there is none what its README says."""
+    if answers["ci"] == "github":
+        steps = yaml.safe_load((project / ".github/workflows/ci.yml").read_text())["jobs"]["test"]["steps"]
+        return [step["run"] for step in steps if "run" in step]
+    if answers["ci"] == "gitlab":
+        return list(yaml.safe_load((project / ".gitlab-ci.yml").read_text())["test"]["script"])
+    block = re.search(r"## Checks\n.*?```console\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
+    assert block, "the README has no block of commands below Checks"
+    return block[1].splitlines()
+
+
+def prove(run: RunFolder, render: Path, answers: Answers, python: str = sys.executable) -> str:
+    """Run every command of the project's CI, on a database and the broker of its answers; what failed, or nothing."""
+    here = place()
+    project = here.put(render)
+    # Only what this combination declares: no lock of another decides what is installed.
+    (project / "uv.lock").unlink(missing_ok=True)
+    with database(run) as database_url:
+        services = {"TEST_DATABASE_URL": database_url, "TEST_BROKER_URL": url_of(run, answers["broker"])}
+        for command in commands(project, answers):
+            try:
+                execute("bash", "-ec", command, cwd=project, **here.environment(python), **services)
+            except AssertionError as error:
+                return f"{error}\n{_keep(project, answers, command, services)}"
+    return ""
+
+
+def _keep(project: Path, answers: Answers, command: str, services: dict[str, str]) -> str:
+    """Where the failed project stays, and how to run it again by hand."""
+    kept = Path(gettempdir()) / f"failed-{label(answers)}"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(project, kept, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    # The run's own servers and databases are gone by then; those that were there before are not.
+    variables = " ".join(f"{name}={shlex.quote(url)}" for name, url in services.items())
+    return (
+        f"The project is kept. Again by hand:\n  cd {kept} && uv sync && {variables} bash -c {shlex.quote(command)}\n"
+        f'Again as here:\n  make test ARGS="--only {as_only(answers)}"'
+    )
+
+
+def execute(*command: str | Path, cwd: Path, **environment: str) -> str:
+    """What the command printed; its whole output is the message when it fails."""
+    unwanted = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+    clean = {name: value for name, value in os.environ.items() if name not in unwanted}
+    clean["PATH"] = os.pathsep.join([str(UV.parent), clean["PATH"]])
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=clean | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    words = " ".join(str(word) for word in command)
+    assert done.returncode == 0, f"{words} in {cwd} ended with {done.returncode}:\n{done.stdout}"
+    return done.stdout

@@ -1,0 +1,129 @@
+"""Every combination's own suite, on real services: PostgreSQL, the combination's broker, a worker process."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+
+import psycopg
+import pytest
+
+from combinations import AXES, COMBINATIONS, DEFAULTS, SUITES, Answers, label
+from conftest import Generate, present_or_skipped
+from run_folder import RunFolder
+from services import database, url_of
+from suite import commands, execute, place, prove
+
+DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
+pytestmark = pytest.mark.matrix
+
+
+def pythons() -> list[str]:
+    """One interpreter for each version from 3.11 that is installed here, but for the one that runs this."""
+    found: dict[str, str] = {}
+    places = [*os.environ.get("PATH", "").split(os.pathsep)]
+    places += [str(path) for path in Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/*/bin")]
+    for minor in range(11, 15):
+        for folder in places:
+            python = shutil.which(f"python3.{minor}", path=folder)
+            works = python and subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
+            if works and python and minor != sys.version_info.minor:
+                found.setdefault(f"3.{minor}", python)
+    return list(found.values())
+
+
+Prove = Callable[..., None]
+
+
+@pytest.fixture
+def proved(run_folder: RunFolder) -> Prove:
+    """Prove it, or name the service that is missing; a failure shows the project's own words."""
+
+    def check(render: Path, answers: Answers, python: str = sys.executable) -> None:
+        with present_or_skipped():
+            url_of(run_folder, "postgresql")
+            url_of(run_folder, answers["broker"])
+        if failure := prove(run_folder, render, answers, python):
+            pytest.fail(failure, pytrace=False)
+
+    return check
+
+
+@pytest.mark.parametrize("answers", SUITES, ids=label)
+def test_the_own_suite_passes(
+    generate: Generate, proved: Prove, answers: Answers, record_property: Callable[[str, object], None]
+) -> None:
+    started = cpu_seconds()
+    try:
+        proved(generate(**answers), answers)
+    finally:
+        record_property("combination", {"answers": answers, "cpu_seconds": cpu_seconds() - started})
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that it started and saw end."""
+    return sum(used.ru_utime + used.ru_stime for used in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_the_default_passes_on_every_python_here(generate: Generate, proved: Prove, python: str) -> None:
+    proved(generate(), DEFAULT, python)
+
+
+def test_the_own_suite_needs_no_service_at_all(generate: Generate, workplace: Path) -> None:
+    project = generate().rename(workplace / "service")
+
+    output = execute("bash", "-ec", "uv sync --quiet && uv run pytest", cwd=project, UV_PYTHON=sys.executable)
+
+    assert " passed" in output
+    assert "skipped" not in output
+
+
+def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_folder: RunFolder, proved: Prove) -> None:
+    project = generate()
+    shutil.rmtree(project / "src/app/reports")
+    (project / "tests/test_reports.py").unlink()
+    main = project / "src/app/main.py"
+    lines = main.read_text().splitlines(keepends=True)
+    main.write_text("".join(line for line in lines if "reports" not in line))
+    with present_or_skipped():
+        server = url_of(run_folder, "postgresql")
+    with database(run_folder) as url, psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{url.rpartition("/")[2]}"'.encode())
+        variables = {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "x" * 32, "ENVIRONMENT": "test"}
+        words = "uv run app migrate && uv run alembic revision --autogenerate -m 'drop reports'"
+        environment = place().environment(sys.executable)
+        execute("bash", "-ec", words, cwd=project, **variables, **environment)
+    shutil.rmtree(project / ".venv", ignore_errors=True)
+
+    assert len(lines) - len(main.read_text().splitlines()) == 2
+    proved(project, DEFAULT)
+
+
+def test_every_choice_of_ci_has_commands(generate: Generate) -> None:
+    """They are the same everywhere: what passes at home passes there."""
+    for ci in AXES["ci"]:
+        answers = DEFAULT | {"ci": ci}
+        assert commands(generate(ci=ci), answers) == [
+            "uv sync",
+            "uv run ruff check",
+            "uv run ruff format --check",
+            "uv run mypy",
+            "uv run lint-imports",
+            "uv run pytest",
+        ]
+
+
+def test_the_suites_cover_every_pair_of_answers_and_all_that_a_suite_reads() -> None:
+    rest = [axis for axis in AXES if axis != "ci"]
+
+    assert {tuple(answers[axis] for axis in rest) for answers in SUITES} == {
+        tuple(answers[axis] for axis in rest) for answers in COMBINATIONS
+    }
+    assert len(SUITES) == len(COMBINATIONS) / len(AXES["ci"])
+    for axis in rest:
+        pairs = {(answers[axis], answers["ci"]) for answers in SUITES}
+        assert len(pairs) == len(AXES[axis]) * len(AXES["ci"])

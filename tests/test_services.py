@@ -1,0 +1,147 @@
+"""The ladder of services holds on each rung, says what is missing, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+import private_servers
+import services
+from conftest import present_or_skipped
+from missing import Missing
+from run_folder import RunFolder, sweep
+from services import CLEANERS, SERVICES, url_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def own_run() -> Iterator[RunFolder]:
+    """A run of its own, which this test ends."""
+    folder = Path(mkdtemp(prefix="services-"))
+    folder.chmod(0o755)
+    yield RunFolder(folder)
+    rmtree(folder, ignore_errors=True)
+
+
+def processes(run: RunFolder) -> list[psutil.Process]:
+    noted = [json.loads(line) for line in (run.path / "notes").read_text().splitlines()]
+    return [psutil.Process(what["pid"]) for what in noted if what["kind"] == "process"]
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("postgresql", private_servers.postgresql),
+        ("postgresql", private_servers.postgresql_from_wheel),
+        ("redis", private_servers.redis),
+        ("rabbitmq", private_servers.rabbitmq),
+    ],
+    ids=["postgresql", "postgresql from its wheel", "redis", "rabbitmq"],
+)
+def test_a_private_server_answers_and_goes_with_its_run(
+    own_run: RunFolder, name: str, start: Callable[[RunFolder], str]
+) -> None:
+    with present_or_skipped():
+        url = start(own_run)
+    SERVICES[name].check(url)
+    [server] = processes(own_run)
+    assert start(own_run) == url, "the processes of a run share it"
+
+    own_run.remove(CLEANERS)
+
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+    assert not own_run.path.exists()
+
+
+KILLED = """
+import os, sys
+from run_folder import RunFolder
+import psycopg, private_servers, services
+run = RunFolder.make()
+urls = [services.url_of(run, "redis"), services.url_of(run, "rabbitmq")]
+with services.database(run) as url:
+    with psycopg.connect(services.url_of(run, "postgresql"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{url.rpartition("/")[2]}"'.encode())
+    private_servers.redis(run)
+    print(run.path, url, *urls, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_run_made_is_taken_away_by_the_next(run_folder: RunFolder) -> None:
+    with present_or_skipped():
+        server = url_of(run_folder, "postgresql")
+        url_of(run_folder, "redis")
+        url_of(run_folder, "rabbitmq")
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(services.__file__)}
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        folder, database_url, redis_url, rabbitmq_url = process.stdout.readline().split()
+        [redis_server] = processes(RunFolder(Path(folder)))
+        with redis.Redis.from_url(redis_url) as client:
+            client.set("left", "behind")
+        process.send_signal(signal.SIGKILL)
+
+    assert Path(folder) in sweep(CLEANERS)
+
+    assert not Path(folder).exists()
+    assert not redis_server.is_running()
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.dbsize() == 0
+    with psycopg.connect(server) as connection:
+        names = connection.execute("SELECT datname FROM pg_database").fetchall()
+    assert (database_url.rpartition("/")[2],) not in names
+    with pytest.raises(Exception, match="not found"):
+        SERVICES["rabbitmq"].check(rabbitmq_url)
+
+
+def test_a_redis_database_that_is_in_use_is_never_taken(own_run: RunFolder, run_folder: RunFolder) -> None:
+    with present_or_skipped():
+        ours = url_of(run_folder, "redis")
+
+    other = SERVICES["redis"].rungs[0](own_run)
+
+    assert other != ours
+    own_run.remove(CLEANERS)
+
+
+def test_a_given_address_that_does_not_answer_is_named(run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, url in {
+        "TEST_DATABASE_URL": "postgresql://127.0.0.1:1/postgres",
+        "TEST_REDIS_URL": "redis://127.0.0.1:1/0",
+        "TEST_RABBITMQ_URL": "amqp://127.0.0.1:1//",
+    }.items():
+        monkeypatch.setenv(variable, url)
+        [name] = [service.name for service in SERVICES.values() if service.variable == variable]
+
+        with pytest.raises(Missing, match=f"no {name} answers at {variable}={url}"):
+            url_of.__wrapped__(run_folder, name)
+
+
+def test_where_no_rung_holds_every_reason_is_given(own_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    monkeypatch.delenv("TEST_REDIS_URL", raising=False)
+    monkeypatch.setitem(SERVICES, "redis", replace(SERVICES["redis"], rungs=SERVICES["redis"].rungs[1:]))
+
+    with pytest.raises(Missing) as raised:
+        url_of.__wrapped__(own_run, "redis")
+
+    assert str(raised.value) == (
+        "no redis: redis-server is not installed; no Docker engine answers. "
+        "Start one on its standard port, or set TEST_REDIS_URL"
+    )
