@@ -8,6 +8,7 @@ import subprocess
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from time import monotonic, sleep
 
 import psutil
@@ -19,9 +20,6 @@ from run_folder import RunFolder, note_process
 POSTGRES_PLACES = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
 # The script that Debian puts on PATH before the real one changes to another user.
 RABBITMQ_PLACES = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin"]
-
-# Held, or Python complains that nobody waits for them: the end of the run does.
-_children: list[subprocess.Popen[bytes]] = []
 
 
 def free_port() -> int:
@@ -135,7 +133,8 @@ def _start(
         process = subprocess.Popen(
             words, stdout=output, stderr=output, user=user, env=environment, cwd="/", start_new_session=True
         )
-    _children.append(process)
+    # Somebody has to wait for it; whoever ends it does so by its number.
+    Thread(target=process.wait, daemon=True).start()
     note_process(run, psutil.Process(process.pid))
     deadline = monotonic() + 60
     while True:

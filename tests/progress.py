@@ -28,7 +28,8 @@ class Progress:
     total: int = 0
     started: float = field(default_factory=monotonic)
     ended: list[Combination] = field(default_factory=list)
-    # Dots of other tests.
+    # Other tests, whose dots share the screen with our lines, and the machine with the combinations.
+    others: int = 0
     within_a_line: bool = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -51,7 +52,9 @@ class Progress:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         what = _measured(report)
         if what is None:
-            self.within_a_line |= report.when == "call" or not report.passed
+            if report.when == "call" or not report.passed:
+                self.others += 1
+                self.within_a_line = True
         elif report.when == "call":
             one = Combination(what["answers"], report.passed, report.duration, what["cpu_seconds"])
             self.ended.append(one)
@@ -66,10 +69,11 @@ class Progress:
             return
         seconds, count = monotonic() - self.started, len(self.ended)
         each = sum(one.cpu_seconds for one in self.ended) / count
+        rate = f"{count} combinations, {each:.1f} CPU-seconds each"
+        if not self.others:
+            rate += f"; {60 * count / seconds:.1f} per minute"
         self.terminal.section("Combinations")
-        self.terminal.write_line(
-            f"{count} combinations in {seconds:.0f} s: {60 * count / seconds:.1f} per minute, {each:.1f} CPU-seconds each"
-        )
+        self.terminal.write_line(rate)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(summary).open("a") as file:
                 file.write(self._table())

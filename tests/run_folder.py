@@ -68,7 +68,9 @@ def sweep(cleaners: Cleaners) -> list[Path]:
     dead = []
     for path in Path(gettempdir()).glob(f"{PREFIX}[0-9]*"):
         pid = int(path.name.removeprefix(PREFIX))
-        if path.stat().st_uid == os.getuid() and not psutil.pid_exists(pid):
+        # Our own number was somebody else's before.
+        alive = psutil.pid_exists(pid) and pid != os.getpid()
+        if path.stat().st_uid == os.getuid() and not alive:
             RunFolder(path).remove(cleaners)
             dead.append(path)
     return dead

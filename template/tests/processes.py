@@ -53,7 +53,9 @@ class Worker:
         """Unless it lives."""
         if self.process is None or self.process.poll() is not None:
             worker = ["celery", "-q", "-A", "app.worker", "worker", "--without-gossip", "--without-mingle"]
-            self.process = _run([*worker, "-P", self.pool, "-c", "2", "-l", "info"], self.log)
+            # A name of its own: suites may run side by side on one broker.
+            name = f"{get_settings().job_queue}@%h"
+            self.process = _run([*worker, "-n", name, "-P", self.pool, "-c", "2", "-l", "info"], self.log)
 
     def kill(self) -> None:
         """As the kernel does when memory runs out: it takes the process that does the work."""
