@@ -77,7 +77,7 @@ def _drop_database(server: str, name: str) -> None:
 
 def _check_postgres(url: str) -> None:
     with psycopg.connect(url, connect_timeout=3) as connection:
-        row = connection.execute("SELECT rolcreatedb FROM pg_roles WHERE rolname = current_user").fetchone()
+        row = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     if row != (True,):
         raise Missing("its user may not make databases")
 

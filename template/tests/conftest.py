@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from celery.result import EagerResult
 from environment import prepare_environment
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from processes import Worker, remove_queue, until, working
 from sqlalchemy import func, make_url, select, text
@@ -66,9 +67,14 @@ def session() -> Iterator[Session]:
         yield session
 
 
+@pytest.fixture(scope="session")
+def api() -> FastAPI:
+    return create_app()
+
+
 @pytest.fixture
-def client() -> Iterator[TestClient]:
-    with TestClient(create_app(), raise_server_exceptions=False) as client:
+def client(api: FastAPI) -> Iterator[TestClient]:
+    with TestClient(api, raise_server_exceptions=False) as client:
         yield client
 
 

@@ -95,7 +95,7 @@ def test_a_delayed_and_a_finished_job_are_left_alone(session: Session) -> None:
 
 
 def test_relays_side_by_side_publish_each_job_once(session: Session, published: Published) -> None:
-    ids = [str(enqueue(session, send_welcome, user_id=uuid4()).id) for _ in range(150)]
+    ids = [str(enqueue(session, send_welcome, user_id=uuid4()).id) for _ in range(60)]
     session.commit()
 
     def until_empty() -> None:
