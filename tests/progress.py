@@ -11,11 +11,13 @@ import pytest
 
 from combinations import Answers
 
+COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
+
 
 @dataclass
 class Combination:
     answers: Answers
-    passed: bool
+    outcome: str
     seconds: float
     cpu_seconds: float
 
@@ -44,9 +46,9 @@ class Progress:
         self.total = sum("test_matrix.py::test_the_own_suite_passes[" in name for name in ids)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        if report.when == "call" and report.passed and _measured(report):
+        if report.when == "call" and _measured(report):
             # Its line says more than a dot.
-            return "passed", "", ""
+            return report.outcome, "", report.outcome.upper()
         return None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -56,22 +58,22 @@ class Progress:
                 self.others += 1
                 self.within_a_line = True
         elif report.when == "call":
-            one = Combination(what["answers"], report.passed, report.duration, what["cpu_seconds"])
+            one = Combination(what["answers"], report.outcome, report.duration, what["cpu_seconds"])
             self.ended.append(one)
             text = f"[{len(self.ended):>3}/{self.total}] {_text(one.answers):<42}"
             self.terminal.write(("\n" if self.within_a_line else "") + text)
             self.within_a_line = False
-            self.terminal.write("passed" if one.passed else "FAILED", green=one.passed, red=not one.passed)
+            self.terminal.write(f"{one.outcome:<7}", **{COLOURS[one.outcome]: True})
             self.terminal.write(f"  {one.seconds:5.1f} s  {one.cpu_seconds:5.1f} CPU-s\n")
 
     def pytest_terminal_summary(self) -> None:
-        if not self.ended:
+        tried = [one for one in self.ended if one.outcome != "skipped"]
+        if not tried:
             return
-        seconds, count = monotonic() - self.started, len(self.ended)
-        each = sum(one.cpu_seconds for one in self.ended) / count
-        rate = f"{count} combinations, {each:.1f} CPU-seconds each"
+        seconds = monotonic() - self.started
+        rate = f"{len(tried)} combination{'s' * (len(tried) > 1)}, {sum(one.cpu_seconds for one in tried) / len(tried):.1f} CPU-seconds each"
         if not self.others:
-            rate += f"; {60 * count / seconds:.1f} per minute"
+            rate += f"; {60 * len(tried) / seconds:.1f} per minute"
         self.terminal.section("Combinations")
         self.terminal.write_line(rate)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -82,8 +84,7 @@ class Progress:
         """In Markdown, for the page that GitHub shows of a run."""
         rows = ["| combination | result | seconds | CPU-seconds |", "|---|---|---|---|"]
         for one in sorted(self.ended, key=lambda one: _text(one.answers)):
-            result = "passed" if one.passed else "**failed**"
-            rows.append(f"| {_text(one.answers)} | {result} | {one.seconds:.1f} | {one.cpu_seconds:.1f} |")
+            rows.append(f"| {_text(one.answers)} | {one.outcome} | {one.seconds:.1f} | {one.cpu_seconds:.1f} |")
         return "\n".join(rows) + "\n\n"
 
 

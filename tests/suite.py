@@ -89,8 +89,16 @@ def commands(project: Path, answers: Answers) -> list[str]:
     return block[1].splitlines()
 
 
-def prove(run: RunFolder, render: Path, answers: Answers, python: str = sys.executable) -> str:
-    """Run every command of the project's CI, on a database and the broker of its answers; what failed, or nothing."""
+@dataclass(frozen=True)
+class Failure:
+    """What the project said, and what to do now."""
+
+    output: str
+    remedy: str
+
+
+def prove(run: RunFolder, render: Path, answers: Answers, python: str = sys.executable) -> Failure | None:
+    """Run every command of the project's CI, on a database and the broker of its answers, until one fails."""
     here = place()
     project = here.put(render)
     # Only what this combination declares: no lock of another decides what is installed.
@@ -101,8 +109,8 @@ def prove(run: RunFolder, render: Path, answers: Answers, python: str = sys.exec
             try:
                 execute("bash", "-ec", command, cwd=project, **here.environment(python), **services)
             except AssertionError as error:
-                return f"{error}\n{_keep(project, answers, command, services)}"
-    return ""
+                return Failure(str(error), _keep(project, answers, command, services))
+    return None
 
 
 def _keep(project: Path, answers: Answers, command: str, services: dict[str, str]) -> str:
@@ -112,8 +120,10 @@ def _keep(project: Path, answers: Answers, command: str, services: dict[str, str
     shutil.copytree(project, kept, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
     # The run's own servers and databases are gone by then; those that were there before are not.
     variables = " ".join(f"{name}={shlex.quote(url)}" for name, url in services.items())
+    path = "" if shutil.which("uv") else f"PATH={UV.parent}:$PATH "
     return (
-        f"The project is kept. Again by hand:\n  cd {kept} && uv sync && {variables} bash -c {shlex.quote(command)}\n"
+        f"`{command}` failed; its output is below. The project is kept. Again by hand:\n"
+        f"  cd {kept} && {path}{variables} bash -c {shlex.quote(f'uv sync && {command}')}\n"
         f'Again as here:\n  make test ARGS="--only {as_only(answers)}"'
     )
 

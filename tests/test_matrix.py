@@ -47,7 +47,8 @@ def proved(run_folder: RunFolder) -> Prove:
             url_of(run_folder, "postgresql")
             url_of(run_folder, answers["broker"])
         if failure := prove(run_folder, render, answers, python):
-            pytest.fail(failure, pytrace=False)
+            print(failure.output)
+            pytest.fail(failure.remedy, pytrace=False)
 
     return check
 

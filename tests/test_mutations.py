@@ -121,8 +121,9 @@ def test_the_matrix_turns_red(tmp_path: Path, run_folder: RunFolder, fault: Faul
     assert code == 1, output
     assert re.search(fault.says, output), output
     if fault.found_by == RUNS:
-        [kept] = re.findall(r"Again by hand:\n.*?cd (\S+) &&", output)
-        assert (Path(kept) / "pyproject.toml").exists()
+        kept = re.search(r"Again by hand:\n.*?cd (\S+) &&", output)
+        assert kept, output
+        assert (Path(kept[1]) / "pyproject.toml").exists()
 
 
 def outcome_of(template: Path, file: str, answers: Answers) -> tuple[int, str]:
