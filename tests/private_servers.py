@@ -48,7 +48,9 @@ def _start_postgresql(run: RunFolder) -> str:
     user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
     os.chown(folder, user, -1)
     words: list[str | Path] = [initdb, "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run(words, check=True, capture_output=True, user=user, cwd="/")
+    done = subprocess.run(words, capture_output=True, text=True, user=user, cwd="/")
+    if done.returncode != 0:
+        raise Missing(f"{initdb} failed: {done.stderr.strip()}")
     fast = ["-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1"]
     words = [postgres, "-D", folder, "-p", str(port), "-k", "", *fast]
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"

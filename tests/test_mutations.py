@@ -13,7 +13,7 @@ import pytest
 from combinations import DEFAULTS, TEMPLATE, Answers, as_only
 from conftest import present_or_skipped
 from run_folder import RunFolder
-from services import url_of
+from services import SERVICES, url_of
 from snapshot import snapshot
 from suite import UV
 
@@ -108,15 +108,15 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_the_matrix_turns_red(tmp_path: Path, run_folder: RunFolder, fault: Fault) -> None:
+    services = {}
     if fault.found_by == RUNS:
         with present_or_skipped():
-            url_of(run_folder, "postgresql")
-            url_of(run_folder, "redis")
+            services = {SERVICES[name].variable: url_of(run_folder, name) for name in ("postgresql", "redis")}
     mutant = tmp_path / "template"
     snapshot(TEMPLATE, mutant)
     fault.breaks(mutant)
 
-    code, output = outcome_of(mutant, fault.found_by, dict(fault.answers))
+    code, output = outcome_of(mutant, fault.found_by, dict(fault.answers), services)
 
     assert code == 1, output
     assert re.search(fault.says, output), output
@@ -126,12 +126,12 @@ def test_the_matrix_turns_red(tmp_path: Path, run_folder: RunFolder, fault: Faul
         assert (Path(kept[1]) / "pyproject.toml").exists()
 
 
-def outcome_of(template: Path, file: str, answers: Answers) -> tuple[int, str]:
+def outcome_of(template: Path, file: str, answers: Answers, services: dict[str, str]) -> tuple[int, str]:
     only = as_only({axis: DEFAULTS[axis] for axis in ("broker", "database", "email_provider")} | answers)
     words = [sys.executable, "-m", "pytest", "-n0", file, "--only", only]
     kept = template.parent / "kept"
     kept.mkdir()
     # -x for the rendered project's pytest too: the first failure is enough.
     environment = {"PYTEST_ADDOPTS": "-x", "TMPDIR": str(kept), "PATH": f"{UV.parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(words, cwd=template, env=os.environ | environment, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=template, env=os.environ | environment | services, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
