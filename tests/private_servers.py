@@ -8,6 +8,7 @@ import subprocess
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Thread
 from time import monotonic, sleep
 
@@ -42,8 +43,7 @@ def rabbitmq(run: RunFolder) -> str:
 
 def _start_postgresql(run: RunFolder) -> str:
     initdb, postgres = _installed("initdb", POSTGRES_PLACES), _installed("postgres", POSTGRES_PLACES)
-    port, folder = free_port(), run.path / "postgresql-data"
-    folder.mkdir()
+    port, folder = free_port(), _folder(run)
     # PostgreSQL refuses to be root.
     user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
     os.chown(folder, user, -1)
@@ -78,8 +78,7 @@ def _start_redis(run: RunFolder) -> str:
 
 def _start_rabbitmq(run: RunFolder) -> str:
     program = _installed("rabbitmq-server", RABBITMQ_PLACES)
-    port, distribution, folder = free_port(), free_port(), run.path / "rabbitmq-data"
-    folder.mkdir()
+    port, distribution, folder = free_port(), free_port(), _folder(run)
     (folder / "plugins").write_text("[].")
     (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
     environment = {
@@ -113,6 +112,12 @@ def _start_wheel(run: RunFolder) -> str:
     server = get_server(folder, cleanup_mode=None)
     note_process(run, psutil.Process(int((folder / "postmaster.pid").read_text().split()[0])))
     return server.get_uri()
+
+
+def _folder(run: RunFolder) -> Path:
+    folder = Path(mkdtemp(prefix="server-", dir=run.path))
+    folder.chmod(0o755)
+    return folder
 
 
 def _installed(program: str, places: list[str] | None = None) -> str:

@@ -37,15 +37,23 @@ class Service:
     rungs: tuple[Callable[[RunFolder], str], ...]
 
 
-@cache
 def url_of(run: RunFolder, name: str) -> str:
-    """The server that this process uses; raises Missing with one sentence for each rung."""
+    """The server that this process uses; raises Missing."""
+    found = climb(run, name)
+    if isinstance(found, Missing):
+        raise found
+    return found
+
+
+@cache
+def climb(run: RunFolder, name: str) -> str | Missing:
+    """Its address, or one sentence with a reason for each rung."""
     service = SERVICES[name]
     if given := os.environ.get(service.variable):
         try:
             service.check(given)
         except Exception as error:
-            raise Missing(f"no {name} answers at {service.variable}={given} ({error})") from error
+            return Missing(f"no {name} answers at {service.variable}={given} ({error})")
         return given
     reasons = []
     for rung in service.rungs:
@@ -55,7 +63,7 @@ def url_of(run: RunFolder, name: str) -> str:
             return url
         except Missing as missing:
             reasons.append(str(missing))
-    raise Missing(f"no {name}: {'; '.join(reasons)}. Start one on its standard port, or set {service.variable}")
+    return Missing(f"no {name}: {'; '.join(reasons)}. Start one on its standard port, or set {service.variable}")
 
 
 @contextmanager
