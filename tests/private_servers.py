@@ -59,10 +59,9 @@ def _start_postgresql(run: RunFolder) -> str:
 
 
 def _start_redis(run: RunFolder) -> str:
-    port, folder = free_port(), run.path / "redis-data"
-    folder.mkdir()
+    program, port, folder = _installed("redis-server"), free_port(), _folder(run)
     words: list[str | Path] = [
-        _installed("redis-server"),
+        program,
         "--bind",
         "127.0.0.1",
         "--port",
