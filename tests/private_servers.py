@@ -135,10 +135,13 @@ def _start(
     user: int | None = None,
     environment: dict[str, str] | None = None,
 ) -> None:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            words, stdout=output, stderr=output, user=user, env=environment, cwd="/", start_new_session=True
-        )
+    try:
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                words, stdout=output, stderr=output, user=user, env=environment, cwd="/", start_new_session=True
+            )
+    except OSError as error:
+        raise Missing(f"{words[0]} does not start: {error}") from error
     # Somebody has to wait for it; whoever ends it does so by its number.
     Thread(target=process.wait, daemon=True).start()
     note_process(run, psutil.Process(process.pid))
