@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -93,7 +94,7 @@ def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_fo
     with present_or_skipped():
         server = url_of(run_folder, "postgresql")
     with database(run_folder) as url, psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{url.rpartition("/")[2]}"'.encode())
+        connection.execute(f'CREATE DATABASE "{urlsplit(url).path[1:]}"'.encode())
         variables = {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "x" * 32, "ENVIRONMENT": "test"}
         words = "uv run app migrate && uv run alembic revision --autogenerate -m 'drop reports'"
         environment = place().environment(sys.executable)
