@@ -125,7 +125,7 @@ def _workplace(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def worker(_workplace: Worker, session: Session) -> Iterator[Worker]:
-    """A real worker process, shared by the tests that ask for it, with a relay on the same broker."""
+    """A real worker process and a relay, shared by the tests that ask for it."""
     _workplace.start()
     said = _workplace.log.stat().st_size
     yield _workplace
@@ -154,6 +154,29 @@ def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
     yield set_one
     forget()
     monkeypatch.undo()
+
+
+Published = Callable[[], list[str]]
+
+
+@pytest.fixture
+def published() -> Iterator[Published]:
+    """The ids of the messages published so far; taken out of the queue."""
+    with celery.connection_for_read() as connection:
+        queue = celery.amqp.queues[celery.conf.task_default_queue].bind(connection.default_channel)
+        queue.declare()
+
+        def take() -> list[str]:
+            ids = []
+            while message := queue.get():
+                message.ack()
+                positional, named, _ = message.payload
+                assert (positional, named) == ([], {}), "the row has the arguments"
+                ids.append(message.headers["id"])
+            return ids
+
+        take()
+        yield take
 
 
 Outbox = Callable[[], list[EmailMessage]]

@@ -1,4 +1,4 @@
-"""Processes of the service, for tests that need the real thing."""
+"""A real worker process, and what a test does to it."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,32 +16,27 @@ import psutil
 
 from app.db import engine
 from app.jobs.models import CHANNEL
+from app.jobs.relay import relay
 from app.settings import get_settings
 from app.worker import celery
 
 
 @contextmanager
 def working(log: Path) -> Iterator["Worker"]:
-    """With a real broker beside a relay process; with none the relay is inside the worker."""
+    """A worker process. Its relay is a thread of the tests on a real broker, and of the worker on none."""
     in_memory = get_settings().in_memory_broker
-    processes = [] if in_memory else [_run(["app.cli", "relay"], log)]
     worker = Worker("threads" if in_memory else "prefork", log)
+    stop = Event()
+    publishing = Thread(target=relay, args=(stop,))
+    if not in_memory:
+        publishing.start()
     try:
         yield worker
     finally:
-        processes += [worker.process] if worker.process else []
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(15)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _run(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as output:
-        return subprocess.Popen([sys.executable, "-m", *command], stdout=output, stderr=output, start_new_session=True)
+        stop.set()
+        worker.end()
+        if not in_memory:
+            publishing.join()
 
 
 @dataclass
@@ -55,7 +51,9 @@ class Worker:
             worker = ["celery", "-q", "-A", "app.worker", "worker", "--without-gossip", "--without-mingle"]
             # A name of its own: suites may run side by side on one broker.
             name = f"{get_settings().job_queue}@%h"
-            self.process = _run([*worker, "-n", name, "-P", self.pool, "-c", "2", "-l", "info"], self.log)
+            words = [sys.executable, "-m", *worker, "-n", name, "-P", self.pool, "-c", "2", "-l", "info"]
+            with self.log.open("ab") as output:
+                self.process = subprocess.Popen(words, stdout=output, stderr=output, start_new_session=True)
 
     def kill(self) -> None:
         """As the kernel does when memory runs out: it takes the process that does the work."""
@@ -66,6 +64,16 @@ class Worker:
         for process in working:
             process.kill()
         psutil.wait_procs(working)
+
+    def end(self) -> None:
+        """Politely; after a quarter of a minute not so."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(15)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def remove_queue() -> None:

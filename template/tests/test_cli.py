@@ -1,15 +1,21 @@
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from uuid import uuid4
 
 import pytest
 from alembic.command import downgrade
 from alembic.config import Config
-from conftest import PASSWORD, SetVariable, SignIn
+from conftest import PASSWORD, Published, SetVariable, SignIn
 from fastapi.testclient import TestClient
+from processes import until
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from app.cli import cli
+from app.db import new_session
 from app.jobs.enqueue import enqueue
 from app.settings import get_settings
 from app.users.models import User
@@ -96,6 +102,36 @@ def test_the_relay_refuses_to_run_beside_a_worker_that_feeds_itself(set_variable
 
     assert code == 1
     assert "start only the worker" in output
+
+
+@pytest.fixture
+def own_signals_afterwards() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("own_signals_afterwards")
+def test_the_relay_publishes_until_it_is_told_to_stop(set_variable: SetVariable, published: Published) -> None:
+    # No broker is asked for under this name: Celery has read its configuration, and memory:// would be refused.
+    set_variable("BROKER_URL", "amqp://elsewhere")
+    with new_session() as session:
+        job = enqueue(session, send_welcome, user_id=uuid4())
+        session.commit()
+    seen: list[str] = []
+
+    def stop_when_published() -> None:
+        seen.extend(until(published))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watcher = Thread(target=stop_when_published)
+    watcher.start()
+    code, _ = run("relay")
+    watcher.join()
+
+    assert code == 0
+    assert seen == [str(job.id)]
 
 
 @pytest.mark.parametrize("command", ["migrate", "relay", "create-admin --email a@example.org --password long-enough"])

@@ -1,10 +1,11 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 from uuid import uuid4
 
 import pytest
 from amqp.exceptions import AccessRefused
+from conftest import Published
 from processes import cut_connections, listeners, until
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
@@ -15,28 +16,6 @@ from app.jobs.models import CHANNEL, Job, Status
 from app.jobs.relay import publish_due, relay
 from app.users.tasks import send_welcome
 from app.worker import celery
-
-Published = Callable[[], list[str]]
-
-
-@pytest.fixture
-def published() -> Iterator[Published]:
-    """The ids of the messages published so far; taken out of the queue."""
-    with celery.connection_for_read() as connection:
-        queue = celery.amqp.queues[celery.conf.task_default_queue].bind(connection.default_channel)
-        queue.declare()
-
-        def take() -> list[str]:
-            ids = []
-            while message := queue.get():
-                message.ack()
-                positional, named, _ = message.payload
-                assert (positional, named) == ([], {}), "the row has the arguments"
-                ids.append(message.headers["id"])
-            return ids
-
-        take()
-        yield take
 
 
 def queued(session: Session) -> Job:
