@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 from pytest_copie.plugin import Copie
@@ -49,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: pytest.Session) -> None:
-    node.workerinput["run_folder"] = str(node.config.stash[RUN].path)  # type: ignore[attr-defined]
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["run_folder"] = str(node.config.stash[RUN].path)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -71,7 +71,7 @@ def _start_redis(run: RunFolder) -> str:
         "--save",
         "",
     ]
-    _start(run, words, folder / "output", lambda: socket.create_connection(("127.0.0.1", port)).close())
+    _start(run, words, folder / "output", lambda: _connect(port))
     return f"redis://127.0.0.1:{port}/0"
 
 
@@ -93,8 +93,7 @@ def _start_rabbitmq(run: RunFolder) -> str:
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
     }
-    answers = lambda: socket.create_connection(("127.0.0.1", port)).close()  # noqa: E731
-    _start(run, [program], folder / "output", answers, environment=os.environ | environment)
+    _start(run, [program], folder / "output", lambda: _connect(port), environment=os.environ | environment)
     return f"amqp://guest:guest@127.0.0.1:{port}//"
 
 
@@ -111,6 +110,10 @@ def _start_wheel(run: RunFolder) -> str:
     server = get_server(folder, cleanup_mode=None)
     note_process(run, psutil.Process(int((folder / "postmaster.pid").read_text().split()[0])))
     return server.get_uri()
+
+
+def _connect(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port)).close()
 
 
 def _folder(run: RunFolder) -> Path:

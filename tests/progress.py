@@ -93,4 +93,5 @@ def _text(answers: Answers) -> str:
 
 
 def _measured(report: pytest.TestReport) -> dict[str, Any] | None:
-    return dict(report.user_properties).get("combination")  # type: ignore[return-value]
+    properties: dict[str, Any] = dict(report.user_properties)
+    return properties.get("combination")
