@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -23,7 +24,10 @@ from app.users.tasks import send_welcome
 
 
 def run(*words: str, answers: str = "") -> tuple[int, str]:
+    handlers = logging.root.handlers[:]
     result = CliRunner().invoke(cli, words, input=answers)
+    # The command logs to an output that is closed now.
+    logging.root.handlers[:] = handlers
     return result.exit_code, result.output
 
 
