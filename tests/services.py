@@ -1,7 +1,7 @@
 """Real services for the tests, from the first rung of a ladder that holds.
 
 A given URL; a server on its standard local port; a private one from installed programs; PostgreSQL from its wheel; a
-container. A suite gets a database of its own, and a Redis database or RabbitMQ vhost that this process made or was given.
+container. A suite gets a database of its own, and on a server at its standard port a Redis database or a vhost too.
 """
 
 import getpass
@@ -78,6 +78,25 @@ def database(run: RunFolder) -> Iterator[str]:
         _drop_database(server, name)
 
 
+@contextmanager
+def namespace(run: RunFolder, broker: str) -> Iterator[str]:
+    """The URL of a Redis database or of a vhost that only this suite uses, on a server at its standard port.
+
+    Elsewhere the server's own URL: it was given to us as it is, or it is this run's alone; suites name their queues apart.
+    """
+    server = url_of(run, broker)
+    if server == f"{LOCAL_REDIS}/0" and not os.environ.get(SERVICES[broker].variable):
+        url = claim_redis(run)
+        try:
+            yield url
+        finally:
+            _flush_redis(url, run.path.name)
+    elif server == f"{rabbitmq.SERVER}/" and not os.environ.get(SERVICES[broker].variable):
+        yield rabbitmq.vhost(run)
+    else:
+        yield server
+
+
 def _drop_database(server: str, name: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
@@ -107,13 +126,22 @@ def _check_broker(url: str) -> None:
         connection.ensure_connection(max_retries=1, timeout=3)
 
 
+LOCAL_REDIS = "redis://127.0.0.1:6379"
+
+
 def _local_redis(run: RunFolder) -> str:
+    """The server, once it has had a database for us."""
+    _flush_redis(claim_redis(run), run.path.name)
+    return f"{LOCAL_REDIS}/0"
+
+
+def claim_redis(run: RunFolder) -> str:
     """A logical database that is empty, marked as ours for this run."""
     for number in range(16):
-        url = f"redis://127.0.0.1:6379/{number}"
+        url = f"{LOCAL_REDIS}/{number}"
         with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
             try:
-                # The mark first: of two runs that see an empty database one gets it.
+                # The mark first: of two that see an empty database one gets it.
                 claimed = client.set(MARK, run.path.name, nx=True)
                 if claimed and client.dbsize() == 1:
                     run.note("redis", url=url, mark=run.path.name)
@@ -147,7 +175,7 @@ SERVICES = {
             "rabbitmq",
             "TEST_RABBITMQ_URL",
             _check_broker,
-            (rabbitmq.local_vhost, private_servers.rabbitmq, containers.rabbitmq),
+            (rabbitmq.local, private_servers.rabbitmq, containers.rabbitmq),
         ),
     )
 }
@@ -155,5 +183,5 @@ CLEANERS: dict[str, Callable[..., None]] = {
     "process": end_process,
     "database": _drop_database,
     "redis": _flush_redis,
-    "vhost": rabbitmq.delete_vhost,
+    "vhosts": rabbitmq.delete_vhosts,
 }

@@ -16,7 +16,7 @@ import yaml
 
 from combinations import Answers, as_only, label
 from run_folder import RunFolder
-from services import database, url_of
+from services import database, namespace
 
 UV = Path(shutil.which("uv") or Path(__file__).parent.parent / ".tools/bin/uv")
 # Kept between runs: a warm environment and type cache are most of what makes one more combination cheap.
@@ -103,8 +103,8 @@ def prove(run: RunFolder, render: Path, answers: Answers, python: str = sys.exec
     project = here.put(render)
     # Only what this combination declares: no lock of another decides what is installed.
     (project / "uv.lock").unlink(missing_ok=True)
-    with database(run) as database_url:
-        services = {"TEST_DATABASE_URL": database_url, "TEST_BROKER_URL": url_of(run, answers["broker"])}
+    with database(run) as database_url, namespace(run, answers["broker"]) as broker_url:
+        services = {"TEST_DATABASE_URL": database_url, "TEST_BROKER_URL": broker_url}
         for command in commands(project, answers):
             try:
                 execute("bash", "-ec", command, cwd=project, **here.environment(python), **services)

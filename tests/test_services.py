@@ -22,7 +22,7 @@ import services
 from conftest import present_or_skipped
 from missing import Missing
 from run_folder import RunFolder, sweep
-from services import CLEANERS, SERVICES, climb, url_of
+from services import CLEANERS, MARK, SERVICES, claim_redis, climb, namespace, url_of
 
 pytestmark = pytest.mark.slow
 
@@ -73,10 +73,14 @@ import psycopg, private_servers, services
 from run_folder import RunFolder
 run = RunFolder.make()
 server = services.url_of(run, "postgresql")
-with services.database(run) as url:
+with (
+    services.database(run) as url,
+    services.namespace(run, "redis") as redis_url,
+    services.namespace(run, "rabbitmq") as rabbitmq_url,
+):
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{urlsplit(url).path[1:]}"'.encode())
-    print(run.path, url, services.url_of(run, "redis"), services.url_of(run, "rabbitmq"), flush=True)
+    print(run.path, url, redis_url, rabbitmq_url, flush=True)
     private_servers.redis(run)
     print("made", flush=True)
     sys.stdin.read()
@@ -112,13 +116,30 @@ def test_what_a_killed_run_made_is_taken_away_by_the_next(run_folder: RunFolder)
         assert client.dbsize() == 0
 
 
-def test_a_redis_database_that_is_in_use_is_never_taken(own_run: RunFolder, run_folder: RunFolder) -> None:
-    local = SERVICES["redis"].rungs[0]
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_each_suite_has_a_namespace_of_its_own(run_folder: RunFolder, broker: str) -> None:
     with present_or_skipped():
-        ours, other = local(run_folder), local(own_run)
+        server = url_of(run_folder, broker)
+    with namespace(run_folder, broker) as ours, namespace(run_folder, broker) as other:
+        SERVICES[broker].check(ours)
+        SERVICES[broker].check(other)
 
-    assert other != ours
-    own_run.remove(CLEANERS)
+    # A server that was given, or that is private, is used as it is.
+    assert ours != other or ours == server
+
+
+def test_a_redis_database_with_data_is_never_taken(run_folder: RunFolder, own_run: RunFolder) -> None:
+    with present_or_skipped():
+        url = claim_redis(run_folder)
+    with redis.Redis.from_url(url) as client:
+        # Without our mark it is somebody else's.
+        client.rename(MARK, "data")
+
+        assert claim_redis(own_run) != url
+        own_run.remove(CLEANERS)
+        kept = client.delete("data")
+
+    assert kept == 1
 
 
 def test_a_given_address_that_does_not_answer_is_named(run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
