@@ -10,6 +10,7 @@ ANSWERS = ".copier-answers.yml"
 COLOURED = {
     f"src/app/{name}.py"
     for name in (
+        "health",
         "jobs/routes",
         "jobs/service",
         "reports/routes",

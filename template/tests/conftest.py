@@ -19,7 +19,7 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.orm import Session
 
 from app.db import Base, engine, new_session
-from app.jobs.models import Job, Status
+from app.jobs.models import Job, Status, Tick
 from app.main import create_app
 from app.settings import get_settings
 from app.users.models import User
@@ -102,6 +102,12 @@ def sign_in(client: TestClient) -> SignIn:
     return headers
 
 
+@pytest.fixture
+def relay_looked(session: Session) -> None:
+    session.add(Tick(name="relay"))
+    session.commit()
+
+
 RunJob = Callable[[Job], EagerResult[object]]
 
 
@@ -175,7 +181,7 @@ def published() -> Iterator[Published]:
                 ids.append(message.headers["id"])
             return ids
 
-        take()
+        queue.purge()
         yield take
 
 

@@ -30,6 +30,8 @@ def prepare_environment() -> None:
         "SECRET_KEY": "only-for-tests-" * 3,
         "JOB_QUEUE": f"test-{os.getpid()}",
         "JOB_LEASE_SECONDS": "2",
+        "JOB_PATIENCE_SECONDS": "2",
+        "WORKER_STOP_SECONDS": "1",
         "MAIL_DRY_RUN": "true",
         "MAIL_OUTBOX": mkdtemp(prefix="outbox-"),
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
@@ -45,15 +46,22 @@ class Worker:
     log: Path
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def name(self) -> str:
+        """Of its own: suites may run side by side on one broker."""
+        return f"{get_settings().job_queue}@{gethostname()}"
+
     def start(self) -> None:
         """Unless it lives."""
         if self.process is None or self.process.poll() is not None:
             worker = ["celery", "-q", "-A", "app.worker", "worker", "--without-gossip", "--without-mingle"]
-            # A name of its own: suites may run side by side on one broker.
-            name = f"{get_settings().job_queue}@%h"
-            words = [sys.executable, "-m", *worker, "-n", name, "-P", self.pool, "-c", "2", "-l", "info"]
+            words = [sys.executable, "-m", *worker, "-n", self.name, "-P", self.pool, "-c", "2", "-l", "info"]
+            words += ["--include", "work"]
+            environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
             with self.log.open("ab") as output:
-                self.process = subprocess.Popen(words, stdout=output, stderr=output, start_new_session=True)
+                self.process = subprocess.Popen(
+                    words, stdout=output, stderr=output, env=environment, start_new_session=True
+                )
 
     def kill(self) -> None:
         """As the kernel does when memory runs out: it takes the process that does the work."""
@@ -64,6 +72,12 @@ class Worker:
         for process in working:
             process.kill()
         psutil.wait_procs(working)
+
+    def stop(self) -> None:
+        """As a container platform does, and wait until it has ended."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(20)
 
     def end(self) -> None:
         """Politely; after a quarter of a minute not so."""

@@ -1,6 +1,49 @@
+import pytest
+from conftest import RunJob
 from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.jobs.enqueue import enqueue
+from app.jobs.tasks import purge_jobs
 
 
+@pytest.mark.usefixtures("relay_looked")
 def test_a_started_service_is_live_and_ready(client: TestClient) -> None:
     assert client.get("/health/live").json() == {"status": "ok"}
-    assert client.get("/health/ready").json() == {"status": "ok"}
+    ready = client.get("/health/ready").json()
+
+    assert (ready["status"], ready["detail"], ready["waiting_seconds"]) == ("ok", None, 0)
+    assert ready["relay_seconds"] < 30
+
+
+def test_a_relay_that_has_never_run_is_said_and_requests_are_served(client: TestClient) -> None:
+    reply = client.get("/health/ready")
+
+    assert reply.status_code == 200
+    assert reply.json()["status"] == "degraded"
+    assert reply.json()["detail"].startswith("No relay has run yet")
+
+
+@pytest.mark.usefixtures("relay_looked")
+def test_a_relay_that_fell_silent_is_said(client: TestClient, session: Session) -> None:
+    session.execute(text("UPDATE ticks SET at = now() - interval '1 minute'"))
+    session.commit()
+
+    assert client.get("/health/ready").json()["detail"] == "No relay has looked for 60 s; is `app relay` running?"
+
+
+@pytest.mark.usefixtures("relay_looked")
+def test_a_job_that_waits_for_long_is_said_until_it_has_run(
+    client: TestClient, session: Session, run_job: RunJob
+) -> None:
+    job = enqueue(session, purge_jobs)
+    session.commit()
+    # Published again and again, and nobody takes it.
+    session.execute(text("UPDATE jobs SET run_at = now() - interval '10 minutes', due_at = now() + interval '1 hour'"))
+    session.commit()
+    waiting = client.get("/health/ready").json()
+    run_job(job)
+
+    assert waiting["detail"].startswith("The oldest job has waited for 600 s")
+    assert client.get("/health/ready").json()["status"] == "ok"

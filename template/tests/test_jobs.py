@@ -1,50 +1,15 @@
 from uuid import uuid4
 
 import pytest
-from conftest import PASSWORD, SetVariable, SignIn
+from conftest import PASSWORD, RunJob, SignIn
 from fastapi.testclient import TestClient
-from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
 from app.users.models import User
 from app.users.tasks import send_welcome
-from app.worker import celery
-
-
-def test_a_job_vanishes_with_the_transaction_that_asked_for_it(session: Session) -> None:
-    enqueue(session, send_welcome, user_id=uuid4())
-    session.flush()
-
-    session.rollback()
-
-    assert session.scalar(select(func.count()).select_from(Job)) == 0
-
-
-def test_wrong_arguments_are_an_error_of_the_caller(session: Session) -> None:
-    with pytest.raises(ValidationError, match="user_id"):
-        enqueue(session, send_welcome, user_id="not an id")
-    with pytest.raises(ValidationError, match="Extra inputs"):
-        enqueue(session, send_welcome, user_id=uuid4(), user_name="Ada")
-
-
-def test_a_job_task_cannot_be_started_without_its_row() -> None:
-    with pytest.raises(TypeError, match="use enqueue"):
-        send_welcome.delay(user_id=uuid4())
-
-
-def test_a_plain_task_without_a_broker_says_so_instead_of_vanishing(set_variable: SetVariable) -> None:
-    set_variable("BROKER_URL", "memory://localhost")
-
-    @celery.task(name="plain")
-    def plain() -> None:
-        """Would be lost: nobody else sees this process's memory."""
-
-    with pytest.raises(RuntimeError, match="needs a broker"):
-        plain.delay()
-    celery.tasks.pop("plain")
 
 
 def test_people_see_their_own_jobs_only(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
@@ -69,3 +34,83 @@ def test_jobs_come_newest_first_in_pages(client: TestClient, user: User, sign_in
     rest = client.get("/jobs", params={"limit": 3, "before": first[-1]["id"]}, headers=sign_in()).json()
 
     assert [job["id"] for job in first + rest] == newest_first
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_never_runs(
+    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+) -> None:
+    job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
+    session.commit()
+
+    replies = [client.post(f"/jobs/{job.id}/cancel", headers=sign_in()) for _ in range(2)]
+    run_job(job)
+
+    assert [reply.json()["status"] for reply in replies] == [Status.CANCELLED] * 2
+    assert replies[0].json() == replies[1].json()
+    assert job.status == Status.CANCELLED
+    assert job.attempts == 0
+
+
+def test_a_running_job_is_asked_to_stop(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+    job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
+    session.commit()
+    session.execute(update(Job).values(status=Status.RUNNING, token=uuid4()))
+    session.commit()
+
+    reply = client.post(f"/jobs/{job.id}/cancel", headers=sign_in()).json()
+
+    assert reply["status"] == Status.RUNNING
+    assert reply["cancel_requested_at"] is not None
+
+
+def test_what_has_ended_cannot_be_cancelled(
+    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+) -> None:
+    job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
+    session.commit()
+    run_job(job)
+
+    assert client.post(f"/jobs/{job.id}/cancel", headers=sign_in()).json()["status"] == Status.SUCCEEDED
+
+
+def test_nobody_cancels_the_jobs_of_others(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+    job = enqueue(session, send_welcome, user_id=user.id)
+    session.commit()
+
+    assert client.post(f"/jobs/{job.id}/cancel", headers=sign_in()).status_code == 404
+    assert client.post(f"/jobs/{job.id}/cancel").status_code == 401
+    session.refresh(job)
+    assert job.status == Status.QUEUED
+
+
+@pytest.fixture
+def admin(user: User, session: Session) -> User:
+    """Ada, as an administrator."""
+    user.admin = True
+    session.commit()
+    return user
+
+
+def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
+    client: TestClient, admin: User, sign_in: SignIn, session: Session, run_job: RunJob
+) -> None:
+    job = enqueue(session, send_welcome, owner=admin.id, user_id=uuid4())
+    session.commit()
+    run_job(job)
+    failed = client.get("/jobs", headers=sign_in()).json()
+    session.execute(update(Job).values(arguments={"user_id": str(admin.id)}))
+    session.commit()
+
+    reply = client.post(f"/jobs/{job.id}/retry", headers=sign_in()).json()
+    run_job(job)
+
+    assert failed[0]["status"] == Status.FAILED
+    assert (reply["status"], reply["attempts"], reply["error"]) == (Status.QUEUED, 0, None)
+    assert job.status == Status.SUCCEEDED
+    assert len(job.history) == 1
+    again = client.post(f"/jobs/{job.id}/retry", headers=sign_in())
+    assert (again.status_code, again.json()["type"].endswith("job-not-ended")) == (409, True)
+
+
+def test_only_an_admin_runs_jobs_again(client: TestClient, user: User, sign_in: SignIn) -> None:
+    assert client.post(f"/jobs/{uuid4()}/retry", headers=sign_in()).status_code == 403

@@ -14,6 +14,7 @@ from app.db import engine
 from app.jobs.enqueue import enqueue
 from app.jobs.models import CHANNEL, Job, Status
 from app.jobs.relay import publish_due, relay
+from app.settings import get_settings
 from app.users.tasks import send_welcome
 from app.worker import celery
 
@@ -32,8 +33,9 @@ def test_a_committed_job_is_published_once_and_carries_only_its_id(session: Sess
 
 
 def test_a_message_that_nobody_answered_is_published_again_later_and_later(
-    session: Session, published: Published
+    session: Session, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(get_settings(), "job_patience_seconds", 30)
     job = queued(session)
     publish_due()
     waits = []

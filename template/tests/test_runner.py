@@ -4,16 +4,20 @@ from time import sleep
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from conftest import RunJob
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db import engine
 from app.jobs.enqueue import enqueue
-from app.jobs.models import Job, Status
+from app.jobs.models import PROGRESS_CHANNEL, Job, Status
 from app.jobs.runner import JobTask, RunningJob
+from app.jobs.transitions import CANCEL
 from app.mail.failures import PermanentFailure
+from app.settings import get_settings
 from app.users.models import User
 from app.worker import celery
 
@@ -31,6 +35,15 @@ def add_user(job: RunningJob, email: str, error: str = "", seconds: float = 0, f
     if error == "lease":
         with engine().begin() as connection:
             connection.execute(update(Job).where(Job.id == job.id).values(token=uuid4()))
+    elif error in ("check_cancelled", "progress"):
+        with engine().begin() as connection:
+            connection.execute(CANCEL, {"job_id": job.id})
+        getattr(job, error)(*((1, 2) if error == "progress" else ()))
+    elif error == "steps":
+        for done in range(1, 101):
+            job.progress(done, 100, "step")
+    elif error == "time":
+        raise SoftTimeLimitExceeded
     elif error == "permanent":
         raise PermanentFailure("The provider said no.")
     elif error:
@@ -160,18 +173,89 @@ def test_a_worker_that_lost_its_lease_keeps_nothing(session: Session, run_job: R
     assert job.status == Status.RUNNING
 
 
-def test_a_job_that_kills_every_worker_stops_with_an_error(session: Session, run_job: RunJob) -> None:
+def test_a_job_that_kills_its_workers_stops_with_a_clear_error(session: Session, run_job: RunJob) -> None:
     job = enqueue(session, add_user, email="ada@example.org")
     session.commit()
-    session.execute(update(Job).values(attempts=add_user.max_attempts))
+    session.execute(update(Job).values(crashes=add_user.max_crashes))
     session.commit()
 
     run_job(job)
 
     assert job.status == Status.FAILED
-    assert job.error is not None
-    assert "WorkerDied" in job.error
+    assert job.error == "Its worker died 5 times while it ran; the workers' logs may tell why."
     assert users(session) == 0
+
+
+def test_every_attempt_that_fails_leaves_its_times_and_its_reason(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error="disk full")
+    session.commit()
+    for _ in range(2):
+        session.execute(update(Job).values(run_at=func.now()))
+        session.commit()
+        run_job(job)
+
+    assert [attempt["error"][:25] for attempt in job.history] == [
+        "RuntimeError in attempt 1",
+        "RuntimeError in attempt 2",
+    ]
+    assert all(attempt["started_at"] < attempt["ended_at"] for attempt in job.history)
+
+
+@pytest.mark.parametrize(
+    ("returned", "sentence"),
+    [
+        ("x" * 70_000, "Its result has 70002 bytes, and a job keeps 65536: store it, and return its id."),
+        (object(), "Its result is not JSON"),
+        (float("nan"), "Its result is not JSON"),
+    ],
+    ids=["too large", "not JSON", "not a number"],
+)
+def test_a_result_that_cannot_be_kept_fails_the_job_at_once(
+    session: Session, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, returned: object, sentence: str
+) -> None:
+    monkeypatch.setattr(add_user, "run", lambda job, **_: returned)
+    job = enqueue(session, add_user, email="ada@example.org")
+    session.commit()
+
+    run_job(job)
+
+    assert job.status == Status.FAILED
+    assert (job.error or "").startswith(sentence)
+
+
+def test_the_soft_time_limit_fails_the_job_in_words(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error="time")
+    session.commit()
+
+    run_job(job)
+
+    assert job.status == Status.FAILED
+    assert job.error == "It took longer than 1800 s, its limit."
+    assert users(session) == 0
+
+
+@pytest.mark.parametrize("ask", ["check_cancelled", "progress"])
+def test_a_cancelled_job_stops_where_it_asks_and_keeps_nothing(session: Session, run_job: RunJob, ask: str) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error=ask)
+    session.commit()
+
+    assert run_job(job).state == IGNORED
+
+    assert job.status == Status.CANCELLED
+    assert job.finished_at is not None
+    assert users(session) == 0
+
+
+def test_progress_is_written_four_times_a_second_at_most_and_heard_at_once(session: Session, run_job: RunJob) -> None:
+    job = enqueue(session, add_user, email="ada@example.org", error="steps")
+    session.commit()
+    with psycopg.connect(get_settings().database_url, autocommit=True) as listener:
+        listener.execute(f"LISTEN {PROGRESS_CHANNEL}")
+        run_job(job)
+        heard = [notice.payload for notice in listener.notifies(timeout=0.2)]
+
+    assert heard == [str(job.id)] * 2
+    assert job.progress == {"done": 100, "total": 100, "note": "step"}
 
 
 def test_the_lease_of_a_long_job_is_extended_while_it_runs(session: Session, run_job: RunJob) -> None:

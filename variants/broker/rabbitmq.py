@@ -4,6 +4,7 @@ from typing import Any
 
 BROKER_SETTINGS: dict[str, Any] = {
     "task_default_queue_type": "quorum",
+    "task_create_missing_queue_type": "quorum",
     "task_default_exchange_type": "topic",
     "broker_heartbeat": 10,
     "broker_connection_timeout": 3,
@@ -14,3 +15,5 @@ BROKER_SETTINGS: dict[str, Any] = {
         "write_timeout": 5,
     },
 }
+# Seconds, for what is sent while a request or its client waits.
+IMPATIENT: dict[str, Any] = {"connect_timeout": 1, "confirm_timeout": 1, "read_timeout": 1, "write_timeout": 1}

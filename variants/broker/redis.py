@@ -14,3 +14,5 @@ BROKER_SETTINGS: dict[str, Any] = {
         "unacked_restore_throttle": 1,
     },
 }
+# Seconds, for what is sent while a request or its client waits.
+IMPATIENT: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 1}

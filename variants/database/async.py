@@ -5,12 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from app.settings import get_settings
 
-__all__ = ["SessionDep", "Sessions", "database_answers", "open_sessions"]
+__all__ = ["SessionDep", "Sessions", "open_sessions"]
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -42,7 +41,3 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 # scope="function" gives the connection back before the response is sent.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
-
-
-async def database_answers(session: SessionDep) -> None:
-    await session.execute(text("SELECT 1"))

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from anyio import Semaphore, fail_after, to_thread
 from fastapi import Depends, Request
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.settings import get_settings
 
-__all__ = ["SessionDep", "Sessions", "database_answers", "open_sessions"]
+__all__ = ["SessionDep", "Sessions", "open_sessions"]
 
 
 class Sessions(sessionmaker[Session]):
@@ -60,7 +60,3 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
 
 # scope="function" gives the connection back before the response is sent.
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]
-
-
-def database_answers(session: SessionDep) -> None:
-    session.execute(text("SELECT 1"))

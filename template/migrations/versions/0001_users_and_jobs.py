@@ -30,21 +30,36 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("task", sa.String(), nullable=False),
         sa.Column("arguments", postgresql.JSONB(), nullable=False),
+        sa.Column("queue", sa.String()),
+        sa.Column("unique_key", sa.String()),
         sa.Column("owner_id", sa.Uuid()),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("run_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
         sa.Column("token", sa.Uuid()),
+        sa.Column("worker", sa.String()),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("crashes", sa.Integer(), nullable=False),
+        sa.Column("cancel_requested_at", sa.DateTime(timezone=True)),
         sa.Column("progress", postgresql.JSONB()),
         sa.Column("result", postgresql.JSONB()),
         sa.Column("error", sa.String()),
+        sa.Column("history", postgresql.JSONB(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True)),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="jobs_pkey"),
+        sa.UniqueConstraint("unique_key", name="jobs_unique_key_key"),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="jobs_owner_id_fkey", ondelete="CASCADE"),
-        sa.CheckConstraint("(due_at IS NULL) = (status IN ('succeeded', 'failed'))", name=op.f("jobs_finished_check")),
+        sa.CheckConstraint(
+            "(due_at IS NULL) = (status IN ('succeeded', 'failed', 'cancelled'))", name=op.f("jobs_finished_check")
+        ),
+    )
+    op.create_table(
+        "ticks",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="ticks_pkey"),
     )
     op.create_index("jobs_due_at_idx", "jobs", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
     op.create_index("jobs_owner_id_id_idx", "jobs", ["owner_id", "id"])
@@ -63,6 +78,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("ticks")
     op.drop_table("jobs")
     op.execute("DROP FUNCTION jobs_notify")
     op.drop_table("users")

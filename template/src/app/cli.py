@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from enum import StrEnum
+from socket import gethostname
 from threading import Event
 from typing import Annotated
 
@@ -12,37 +12,25 @@ import typer
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy import func
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from app.db import engine, new_session
 from app.doctor import examine
+from app.jobs.commands import jobs
+from app.jobs.movement import MOVEMENT, complaint
 from app.jobs.relay import relay as run_relay
 from app.log import configure_logging
 from app.security import hash_password
-from app.settings import SettingsInvalid, get_settings
+from app.settings import get_settings
+from app.terminal import plain_errors, stop
 from app.users.models import User
 from app.users.schemas import NewUser
+from app.worker import celery
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """One sentence instead of a traceback, for what a person can put right."""
-    try:
-        yield
-    except (SettingsInvalid, CommandError) as error:
-        raise _stop(str(error)) from None
-    except OperationalError as error:
-        raise _stop(f"The database does not answer: {error.orig}\n`uv run app doctor` tells more.") from None
-
-
-def _stop(sentence: str) -> typer.Exit:
-    typer.secho(sentence, fg="red", err=True)
-    return typer.Exit(1)
+cli.add_typer(jobs, name="jobs")
 
 
 @cli.command()
@@ -51,8 +39,8 @@ def dev(host: str = "127.0.0.1", port: Annotated[int, typer.Option(min=1, max=65
     try:
         from app.dev import development_environment, serve
     except ModuleNotFoundError as error:
-        raise _stop(f"{error.name} is missing: `app dev` needs the dev dependencies; run `uv sync`.") from None
-    with _plain_errors(), development_environment(host, port) as values:
+        raise stop(f"{error.name} is missing: `app dev` needs the dev dependencies; run `uv sync`.") from None
+    with plain_errors(), development_environment(host, port) as values:
         os.environ |= values
         migrate()
         asyncio.run(serve(host, port, os.environ))
@@ -73,7 +61,7 @@ def doctor() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    with _plain_errors():
+    with plain_errors():
         command.upgrade(Config("alembic.ini"), "head")
         with engine().connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
@@ -90,28 +78,52 @@ def create_admin(
         new = NewUser.model_validate({"email": email, "password": password})
     except ValidationError as error:
         reasons = [f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
-        raise _stop("; ".join(reasons)) from None
+        raise stop("; ".join(reasons)) from None
     user = User(email=new.email, password_hash=hash_password(password), admin=True, verified_at=func.now())
-    with _plain_errors(), new_session() as session:
+    with plain_errors(), new_session() as session:
         session.add(user)
         try:
             session.commit()
         except IntegrityError:
-            raise _stop(f"{new.email} is registered already; choose another address.") from None
+            raise stop(f"{new.email} is registered already; choose another address.") from None
     typer.echo(f"{new.email} is an admin now.")
 
 
 @cli.command()
 def relay() -> None:
     """Publish due jobs until SIGTERM or Ctrl-C; any number of relays may run."""
-    with _plain_errors():
+    with plain_errors():
         if get_settings().in_memory_broker:
-            raise _stop("With BROKER_URL=memory:// the relay is a thread of the worker; start only the worker.")
+            raise stop("With BROKER_URL=memory:// the relay is a thread of the worker; start only the worker.")
         configure_logging()
-    stop = Event()
+    ending = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    run_relay(stop)
+        signal.signal(number, lambda *_: ending.set())
+    run_relay(ending)
+
+
+class Part(StrEnum):
+    WORKER = "worker"
+    JOBS = "jobs"
+
+
+@cli.command()
+def health(
+    part: Part,
+    name: Annotated[str, typer.Option(help="Of the worker; the default is that of this machine or container.")] = "",
+) -> None:
+    """For a container's health check: does this machine's worker answer, do jobs move? Exit code 1 when not."""
+    with plain_errors(), engine().connect() as connection:
+        says = complaint(*connection.execute(MOVEMENT).one())
+    if says:
+        typer.echo(says)
+    # The worker of memory:// takes no questions; its relay shows whether it lives.
+    if part is Part.JOBS or get_settings().in_memory_broker:
+        raise typer.Exit(1 if says else 0)
+    asked = name or f"celery@{gethostname()}"
+    if not celery.control.inspect([asked], timeout=5, limit=1).ping():
+        raise stop(f"The worker {asked} does not answer.")
+    typer.echo(f"{asked} answers.")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
         "PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{host}:{port}"),
         "MAIL_DRY_RUN": os.environ.get("MAIL_DRY_RUN", "true"),
         "MAIL_OUTBOX": os.environ.get("MAIL_OUTBOX", str(FOLDER / "outbox")),
+        # Below our own patience with the worker: it gives its jobs back before it is killed.
+        "WORKER_STOP_SECONDS": given.get("WORKER_STOP_SECONDS") or "3",
         "SECRET_KEY": given.get("SECRET_KEY") or _kept_secret(FOLDER / "secret_key"),
         "DATABASE_URL": given.get("DATABASE_URL") or embedded_postgres(FOLDER / "postgres"),
         "BROKER_URL": given.get("BROKER_URL") or "memory://localhost",

@@ -7,11 +7,11 @@ from urllib.parse import unquote
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import engine
-from app.jobs.models import Job
+from app.jobs.movement import MOVEMENT, complaint
 from app.mail import provider
 from app.mail.failures import ProviderMisconfigured
 from app.settings import Settings, SettingsInvalid, get_settings
@@ -41,7 +41,7 @@ def examine() -> Iterator[Finding]:
     yield database
     if database.good:
         yield _migrations()
-        yield _backlog()
+        yield _jobs()
     yield _broker(settings)
     yield _mail(settings)
 
@@ -65,16 +65,15 @@ def _migrations() -> Finding:
     return Finding("migrations", False, f"at {current or 'nothing'}, the newest is {head}", "uv run app migrate")
 
 
-def _backlog() -> Finding:
+def _jobs() -> Finding:
     try:
         with engine().connect() as connection:
-            oldest = connection.scalar(select(func.extract("epoch", func.now() - func.min(Job.due_at))))
+            relay_seconds, waiting_seconds = connection.execute(MOVEMENT).one()
     except SQLAlchemyError:
-        return Finding("jobs", False, "the table is missing", "uv run app migrate")
-    late = max(0, round(oldest or 0))
-    if late > 60:
-        return Finding("jobs", False, f"the oldest due job waits for {late} s", "is `app relay` running?")
-    return Finding("jobs", True, "no job waits for the relay")
+        return Finding("jobs", False, "the tables are missing", "uv run app migrate")
+    if says := complaint(relay_seconds, waiting_seconds):
+        return Finding("jobs", False, says)
+    return Finding("jobs", True, "a relay runs, and no job waits for long")
 
 
 def _broker(settings: Settings) -> Finding:

@@ -1,30 +1,62 @@
 """The Celery application and its configuration. It knows no feature."""
 
+import os
 import pkgutil
-from threading import Event
+from functools import lru_cache
+from socket import gethostname
 from typing import Any
 
+import structlog
 from celery import Celery, Task
 from celery.signals import setup_logging, worker_init, worker_process_init
+from kombu import Connection
+from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.pools import producers
 
 import app
-from app.broker import BROKER_SETTINGS
+from app.broker import BROKER_SETTINGS, IMPATIENT
 from app.db import engine
 from app.log import configure_logging
 from app.settings import get_settings
 
-__all__ = ["celery"]
+__all__ = ["celery", "try_delay", "worker_name"]
 
-_inside_a_worker = Event()
+log = structlog.get_logger(__name__)
+
+# Set in the main process of a worker, and inherited by the processes of its pool.
+_worker: list[str] = []
+
+
+def worker_name() -> str:
+    """The worker that this process belongs to, by its main process; outside of one, this process."""
+    return _worker[0] if _worker else f"{gethostname()}:{os.getpid()}"
 
 
 class PlainTask(Task[..., Any]):
-    """The base of every task; without a broker only the worker itself would see its message."""
+    """The base of every task; without a broker only a worker itself would see a message."""
 
     def apply_async(self, *args: Any, **kwargs: Any) -> Any:
-        if get_settings().in_memory_broker and not _inside_a_worker.is_set():
-            raise RuntimeError(f"{self.name}.delay() needs a broker, and BROKER_URL is memory://; use enqueue().")
-        return super().apply_async(*args, **kwargs)
+        if get_settings().in_memory_broker and not _worker:
+            # In development: at once and here. What it raises stays here too, as in a worker.
+            return self.apply(args[0] if args else kwargs.get("args"), args[1] if args[1:] else kwargs.get("kwargs"))
+        if _worker:
+            return super().apply_async(*args, **kwargs)
+        # A request waits for a broker that hangs: for a few seconds only.
+        with producers[_impatient_connection()].acquire(block=True, timeout=3) as producer:
+            return super().apply_async(*args, **(kwargs | {"producer": producer}))
+
+
+@lru_cache
+def _impatient_connection() -> Connection:
+    return celery.connection_for_write(transport_options=IMPATIENT)
+
+
+def try_delay(task: Task[..., Any], *args: Any, **kwargs: Any) -> None:
+    """`task.delay()` for BackgroundTasks: the reply is on its way, and what the broker does not take is dropped."""
+    try:
+        task.delay(*args, **kwargs)
+    except (LimitExceeded, OperationalError) as error:
+        log.warning("not sent to the broker, and dropped", task=task.name, error=str(error))
 
 
 celery = Celery("app", task_cls=PlainTask)
@@ -47,12 +79,15 @@ def _configuration() -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "worker_cancel_long_running_tasks_on_connection_loss": True,
-        "worker_soft_shutdown_timeout": 10,
-        "worker_enable_soft_shutdown_on_idle": True,
-        # Publishing is bounded in time: the relay tries again by itself.
+        # Nothing hangs for ever: a hanging job would extend its own lease. A task may name its own limits.
+        "task_soft_time_limit": 1800,
+        "task_time_limit": 1860,
+        # A process of the pool that died is noticed after so many seconds.
+        "worker_lost_wait": 1,
+        # Publishing is bounded in time: the relay tries again by itself, and `.delay()` gives up.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1},
-        # The relay feeds the worker of its own process when there is no broker server.
-        "include": ["app.jobs.relay"],
+        # What a worker itself does for jobs; the relay feeds the worker of its own process when there is no broker.
+        "include": ["app.jobs.supervisor", "app.jobs.relay"],
     }
     if settings.in_memory_broker:
         return configuration | {
@@ -73,8 +108,8 @@ def _configure_logging(**_: object) -> None:
 
 
 @worker_init.connect
-def _remember_where_we_are(**_: object) -> None:
-    _inside_a_worker.set()
+def _remember_where_we_are(sender: Any, **_: object) -> None:
+    _worker[:] = [f"{sender.hostname}:{os.getpid()}"]
 
 
 @worker_process_init.connect

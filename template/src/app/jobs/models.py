@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, func
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,6 +13,8 @@ from app.db import Base, primary_key
 
 # The channel of the trigger: each inserted row wakes the relays.
 CHANNEL = "jobs"
+# Who listens here hears the id of each job whose progress was written.
+PROGRESS_CHANNEL = "job_progress"
 
 
 class Status(StrEnum):
@@ -20,6 +22,7 @@ class Status(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class Job(Base):
@@ -27,7 +30,8 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        CheckConstraint("(due_at IS NULL) = (status IN ('succeeded', 'failed'))", name="finished"),
+        CheckConstraint("(due_at IS NULL) = (status IN ('succeeded', 'failed', 'cancelled'))", name="finished"),
+        UniqueConstraint("unique_key"),
         Index(None, "due_at", postgresql_where="due_at IS NOT NULL"),
         Index(None, "owner_id", "id"),
     )
@@ -35,6 +39,10 @@ class Job(Base):
     id: Mapped[UUID] = primary_key()
     task: Mapped[str]
     arguments: Mapped[dict[str, Any]]
+    # Celery's queue; NULL: the one that Celery's own routing finds.
+    queue: Mapped[str | None]
+    # Of all jobs in the table one has it. Purging an old job makes its key free again.
+    unique_key: Mapped[str | None]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     status: Mapped[Status] = mapped_column(
         Enum(Status, native_enum=False, length=16, values_callable=lambda kinds: [kind.value for kind in kinds]),
@@ -48,12 +56,28 @@ class Job(Base):
     due_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     # Which attempt may finish the job. A worker that lost its lease no longer knows the token.
     token: Mapped[UUID | None]
+    # Whose main process answers for the attempt that runs.
+    worker: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    # Attempts that ended with the death of their worker.
+    crashes: Mapped[int] = mapped_column(default=0)
+    cancel_requested_at: Mapped[datetime | None]
 
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     result: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
     error: Mapped[str | None]
+    # The attempts that did not succeed: when each began and ended, and why.
+    history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class Tick(Base):
+    """When something regular happened last: a tick of the schedule, a look of a relay."""
+
+    __tablename__ = "ticks"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

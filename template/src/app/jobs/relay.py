@@ -6,71 +6,49 @@ thread of the worker and feeds that worker's own queue.
 
 from datetime import timedelta
 from threading import Event, Thread
+from time import monotonic
 
 import psycopg
 import structlog
 from celery.signals import worker_ready, worker_shutting_down
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
 
 from app.db import engine
-from app.jobs.models import CHANNEL, Job, Status
+from app.jobs.models import CHANNEL, Tick
+from app.jobs.schedule import enqueue_ticks
+from app.jobs.transitions import FORGOTTEN, PUT_BACK, TAKE
+from app.schedule import SCHEDULE
 from app.settings import get_settings
 from app.worker import celery
 
 __all__ = ["publish_due", "relay"]
 
 BATCH = 100
-# Seconds between two looks at the table when nobody sends NOTIFY: retries, lost messages.
+# Seconds between two looks at the table when nobody sends NOTIFY: retries, lost messages, the schedule.
 POLL = 1.0
-# A message that no worker has answered after this time is published again, less and less often.
-PATIENCE = timedelta(seconds=30)
-LONGEST_PATIENCE = timedelta(minutes=10)
 log = structlog.get_logger(__name__)
 
-due = (
-    select(Job.id)
-    .where(Job.due_at <= func.now())
-    .order_by(Job.due_at)
-    .limit(BATCH)
-    .with_for_update(skip_locked=True)
-    .cte("due")
-)
-waited = func.least(func.now() - Job.run_at, LONGEST_PATIENCE)
-lease_ran_out = Job.status == Status.RUNNING
-TAKE = (
-    update(Job)
-    .where(Job.id == due.c.id)
-    .values(
-        status=Status.QUEUED,
-        token=None,
-        run_at=case((lease_ran_out, func.now()), else_=Job.run_at),
-        due_at=func.now() + case((lease_ran_out, PATIENCE), else_=func.greatest(PATIENCE, waited)),
-    )
-    .returning(Job.id, Job.task, Job.due_at)
-)
-# Only rows that are as TAKE left them: the message may have arrived although sending it failed.
-PUT_BACK = (
-    update(Job)
-    .where(Job.id == bindparam("job_id"), Job.due_at == bindparam("looked_at"), Job.status == Status.QUEUED)
-    .values(due_at=func.now())
-)
-# Messages in the memory of a process are gone with it: its successor publishes them at once.
-FORGOTTEN = update(Job).where(Job.status == Status.QUEUED, Job.run_at <= func.now()).values(due_at=func.now())
+LOOKED = insert(Tick).values(name="relay").on_conflict_do_update(index_elements=["name"], set_={"at": func.now()})
 
 
 def publish_due() -> int:
-    """Publish one batch of due jobs; returns how many."""
+    """Publish one batch of due jobs; returns how many were taken."""
+    patience = timedelta(seconds=get_settings().job_patience_seconds)
     with engine().begin() as connection:
-        taken = connection.execute(TAKE).all()
+        taken = connection.execute(TAKE, {"batch": BATCH, "patience": patience}).all()
     # Only now: a worker faster than we are must find the row as it will be.
+    ready = [row for row in taken if row.ready]
     sent = 0
     try:
         with celery.producer_pool.acquire(block=True) as producer:
-            for row in taken:
-                celery.send_task(row.task, task_id=str(row.id), producer=producer)
+            for row in ready:
+                # None leaves it to Celery's own routing; a process that feeds itself has one queue.
+                queue = None if get_settings().in_memory_broker else row.queue
+                celery.send_task(row.task, task_id=str(row.id), producer=producer, queue=queue)
                 sent += 1
     finally:
-        if unsent := [{"job_id": row.id, "looked_at": row.due_at} for row in taken[sent:]]:
+        if unsent := [{"job_id": row.id, "looked_at": row.due_at} for row in ready[sent:]]:
             with engine().begin() as connection:
                 connection.execute(PUT_BACK, unsent)
     return len(taken)
@@ -80,13 +58,17 @@ def relay(stop: Event) -> None:
     """Publish until `stop`, through any absence of the database or the broker."""
     while not stop.is_set():
         try:
-            with psycopg.connect(get_settings().database_url, autocommit=True) as listener:
+            with psycopg.connect(get_settings().database_url, autocommit=True, connect_timeout=5) as listener:
                 listener.execute(f"LISTEN {CHANNEL}")
                 if get_settings().in_memory_broker:
                     with engine().begin() as connection:
                         connection.execute(FORGOTTEN)
                 log.info("relay listens")
+                looked = -POLL
                 while not stop.is_set():
+                    if monotonic() - looked >= POLL:
+                        _look_regularly()
+                        looked = monotonic()
                     if publish_due() < BATCH:
                         for _ in listener.notifies(timeout=POLL, stop_after=1):
                             pass
@@ -95,6 +77,13 @@ def relay(stop: Event) -> None:
             # to go on: no job is lost while it waits, but none would run if it ended.
             log.warning("relay waits", error=repr(error))
             stop.wait(POLL)
+
+
+def _look_regularly() -> None:
+    """Show that a relay lives, and see to the schedule."""
+    with engine().begin() as connection:
+        connection.execute(LOOKED)
+    enqueue_ticks(SCHEDULE)
 
 
 _stop = Event()

@@ -1,80 +1,53 @@
 """Runs a job in a Celery worker: claim the row, run the task, commit its effect and the result together."""
 
-import inspect
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from threading import Event, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from celery import Task
-from celery.exceptions import Ignore, Retry
-from pydantic import BaseModel, ConfigDict, create_model
-from sqlalchemy import Interval, bindparam, func, update
-from sqlalchemy.exc import SQLAlchemyError
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
+from pydantic import BaseModel
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from app.db import engine, new_session
-from app.jobs.models import Job, Status
-from app.settings import get_settings
+from app.db import engine
+from app.jobs.arguments import arguments_of
+from app.jobs.heartbeat import heartbeat, lease
+from app.jobs.running import Final, JobCancelled, LeaseLost, RunningJob, as_json
+from app.jobs.transitions import CLAIM, FAIL, RETRY, STOP_CANCELLED, SUCCEED
+from app.worker import worker_name
 
-__all__ = ["JobTask", "RunningJob"]
+__all__ = ["JobCancelled", "JobTask", "RunningJob"]
 
 log = structlog.get_logger(__name__)
-
-# When the relay takes the worker for dead, unless it hears from it before.
-LEASE_END = func.now() + bindparam("lease", type_=Interval)
-# Core statements, built once: compiling costs more than running. All times are the database's.
-CLAIM = (
-    update(Job)
-    .where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at <= func.now())
-    .values(
-        status=Status.RUNNING,
-        token=bindparam("new_token"),
-        attempts=Job.attempts + 1,
-        started_at=func.now(),
-        due_at=LEASE_END,
-    )
-    .returning(Job.arguments, Job.attempts, Job.created_at)
-)
-MINE = update(Job).where(Job.id == bindparam("job_id"), Job.token == bindparam("my_token"))
-EXTEND = MINE.values(due_at=LEASE_END)
-PROGRESS = MINE.values(due_at=LEASE_END, progress=bindparam("seen"))
-FINISHED: dict[str, Any] = {"due_at": None, "token": None, "finished_at": func.clock_timestamp()}
-SUCCEED = MINE.values(status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED)
-FAIL = MINE.values(status=Status.FAILED, error=bindparam("reason"), **FINISHED)
-NEXT_RUN = func.now() + bindparam("delay", type_=Interval)
-RETRY = MINE.values(status=Status.QUEUED, error=bindparam("reason"), token=None, run_at=NEXT_RUN, due_at=NEXT_RUN)
-
-
-class LeaseLost(Exception):
-    """Another attempt owns the job by now: nothing that this one did is kept."""
-
-
-class WorkerDied(Exception):
-    """The worker died during each attempt."""
 
 
 class JobTask(Task[..., Any]):
     """The base of tasks that run as jobs: `@celery.task(base=JobTask)`, started with `enqueue`.
 
     The function's first parameter is the RunningJob; its database writes go through `job.session`,
-    which it never commits, and are committed with the returned result, or not at all. Any exception but those named in
-    `dont_autoretry_for` is tried again, after a growing and random delay: eight attempts take
-    about an hour and a half.
+    which it never commits: they are committed with the returned result, or not at all.
+
+    Any exception but those named in `dont_autoretry_for` is tried again, after a random delay whose
+    bound grows: eight attempts take about an hour and a half. An exception with a `retry_after`, in
+    seconds, decides itself. Celery's own options (`soft_time_limit`, `time_limit`, `queue`) mean
+    what they mean for every task.
     """
 
     max_attempts = 8
+    # After so many deaths of its worker a job is taken for the cause.
+    max_crashes = 5
+    dont_autoretry_for: tuple[type[Exception], ...] = ()
+    # Seconds: the bound of the first delay; each further one is three times as long, up to the last.
+    retry_backoff = 30
+    retry_backoff_max = 3600
     # The message has done its work once the row is claimed. Acknowledged late, a broken connection
     # to the broker would end the job that runs.
     acks_late = False
     reject_on_worker_lost = False
-    dont_autoretry_for: tuple[type[Exception], ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly:
@@ -86,100 +59,79 @@ class JobTask(Task[..., Any]):
 
     @cached_property
     def arguments(self) -> type[BaseModel]:
-        """The function's parameters after the job, as a model that checks and converts them."""
-        _, *parameters = inspect.signature(self.run, eval_str=True).parameters.values()
-        fields: dict[str, Any] = {
-            each.name: (each.annotation, ... if each.default is each.empty else each.default) for each in parameters
-        }
-        return create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+        return arguments_of(self.name, self.run)
 
-
-@dataclass(frozen=True)
-class RunningJob:
-    """A job, as its task sees it: one attempt, with the session that its result is committed in."""
-
-    id: UUID
-    attempt: int
-    created_at: datetime
-    token: UUID
-    session: Session
-
-    def progress(self, done: int, total: int, note: str = "") -> None:
-        """Show the client how far it is, at once: in a transaction of its own."""
-        seen = {"done": done, "total": total, "note": note}
-        with engine().begin() as connection:
-            mine = {"job_id": self.id, "my_token": self.token, "lease": _lease()}
-            if connection.execute(PROGRESS, mine | {"seen": seen}).rowcount == 0:
-                raise LeaseLost
+    def checked(self, **kwargs: Any) -> dict[str, Any]:
+        """Arguments as a row keeps them; raises pydantic's ValidationError."""
+        return self.arguments.model_validate(kwargs).model_dump(mode="json")
 
 
 def _run(task: JobTask, job_id: UUID) -> None:
-    token = uuid4()
-    with engine().begin() as connection:
-        claim = {"job_id": job_id, "new_token": token, "lease": _lease()}
+    """One attempt. Raises Celery's Ignore where there is nothing to do, and Retry when it will be tried again."""
+    mine = {"job_id": job_id, "my_token": uuid4()}
+    with structlog.contextvars.bound_contextvars(job_id=str(job_id)), engine().connect() as connection:
+        claim = {"job_id": job_id, "new_token": mine["my_token"], "me": worker_name(), "lease": lease()}
         claimed = connection.execute(CLAIM, claim).one_or_none()
-    if claimed is None:
-        # A second message for a job that is finished, running elsewhere, or waits for its retry.
-        raise Ignore
-    mine = {"job_id": job_id, "my_token": token}
-    with structlog.contextvars.bound_contextvars(job_id=str(job_id)), _heartbeat(mine):
+        connection.commit()
+        if claimed is None:
+            # A second message for a job that is finished, running elsewhere, or waits for its retry.
+            raise Ignore
         log.info("job started", task=task.name, attempt=claimed.attempts)
         try:
-            if claimed.attempts > task.max_attempts:
-                raise WorkerDied
-            with new_session() as session:
-                job = RunningJob(job_id, claimed.attempts, claimed.created_at, token, session)
-                outcome = task.run(job, **dict(task.arguments.model_validate(claimed.arguments)))
-                # The effect and the result, or neither: the token decides in the same transaction.
-                if session.connection().execute(SUCCEED, mine | {"outcome": outcome}).rowcount == 0:
-                    raise LeaseLost
-                session.commit()
+            with heartbeat(mine):
+                _attempt(task, claimed, mine, connection)
         except LeaseLost:
             log.warning("job given to another worker")
             raise Ignore from None
         except Exception as error:
-            _retry_or_fail(task, claimed.attempts, mine, error)
+            _end_badly(task, claimed.attempts, mine, error)
         log.info("job succeeded", task=task.name)
 
 
-def _retry_or_fail(task: JobTask, attempt: int, mine: dict[str, Any], error: Exception) -> None:
-    expected = isinstance(error, task.dont_autoretry_for)
-    # The owner reads this: the words of an error that nobody expected stay in the log.
-    reason = str(error) if expected else f"{type(error).__name__} in attempt {attempt}; the log has the details."
-    final = expected or attempt >= task.max_attempts
-    delay = getattr(error, "retry_after", None) or random.uniform(0, min(3600, 10 * 3**attempt))
+def _attempt(task: JobTask, claimed: Any, mine: dict[str, Any], connection: Connection) -> None:
+    if claimed.cancelled:
+        raise JobCancelled
+    if claimed.crashes >= task.max_crashes:
+        raise Final(f"Its worker died {claimed.crashes} times while it ran; the workers' logs may tell why.")
+    if claimed.attempts > task.max_attempts:
+        raise Final(f"It was attempted {claimed.attempts - 1} times.")
+    with Session(connection, expire_on_commit=False) as session:
+        job = RunningJob(mine["job_id"], claimed.attempts, claimed.created_at, mine["my_token"], session)
+        outcome = as_json(task.run(job, **dict(task.arguments.model_validate(claimed.arguments))))
+        # The effect and the result, or neither: the token decides in the same transaction.
+        if session.connection().execute(SUCCEED, mine | {"outcome": outcome}).rowcount == 0:
+            raise LeaseLost
+        session.commit()
+
+
+def _end_badly(task: JobTask, attempt: int, mine: dict[str, Any], error: Exception) -> None:
+    """Write down why, on a connection of its own: the one of the attempt may be what broke."""
+    final, reason = _judge(task, attempt, error)
+    wait = getattr(error, "retry_after", None) or random.uniform(
+        0, min(task.retry_backoff_max, task.retry_backoff * 3 ** (attempt - 1))
+    )
+    told = mine | {"reason": reason.replace("\0", "")}
     with engine().begin() as connection:
-        if final:
-            connection.execute(FAIL, mine | {"reason": reason})
-        else:
-            connection.execute(RETRY, mine | {"reason": reason, "delay": timedelta(seconds=delay)})
+        cancelled = connection.execute(STOP_CANCELLED, mine).rowcount
+        if not cancelled and final:
+            connection.execute(FAIL, told)
+        elif not cancelled:
+            connection.execute(RETRY, told | {"delay": timedelta(seconds=wait)})
+    if cancelled:
+        log.info("job cancelled", task=task.name)
+        raise Ignore
     if final:
         # Celery logs the traceback of what is raised here.
         log.error("job failed", task=task.name, error=repr(error))
         raise error
-    log.warning("job will be tried again", task=task.name, seconds=round(delay, 1), exc_info=error)
-    raise Retry(exc=error, when=datetime.now(UTC) + timedelta(seconds=delay))
+    log.warning("job will be tried again", task=task.name, seconds=round(wait, 1), exc_info=error)
+    raise Retry(exc=error, when=datetime.now(UTC) + timedelta(seconds=wait))
 
 
-@contextmanager
-def _heartbeat(mine: dict[str, Any]) -> Iterator[None]:
-    """Extend the lease for as long as this process lives and works."""
-    stop = Event()
-
-    def beat() -> None:
-        while not stop.wait(_lease().total_seconds() / 3):
-            try:
-                with engine().begin() as connection:
-                    connection.execute(EXTEND, mine | {"lease": _lease()})
-            except SQLAlchemyError as error:
-                log.warning("heartbeat missed", error=str(error))
-
-    Thread(target=beat, name="heartbeat", daemon=True).start()
-    try:
-        yield
-    finally:
-        stop.set()
-
-
-def _lease() -> timedelta:
-    return timedelta(seconds=get_settings().job_lease_seconds)
+def _judge(task: JobTask, attempt: int, error: Exception) -> tuple[bool, str]:
+    """Whether this is the end, and what the owner reads: the words of an error that nobody expected stay in the log."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        return True, f"It took longer than {task.soft_time_limit or task.app.conf.task_soft_time_limit} s, its limit."
+    if isinstance(error, (Final, *task.dont_autoretry_for)):
+        return True, str(error)
+    return attempt >= task.max_attempts, f"{type(error).__name__} in attempt {attempt}; the log has the details."

@@ -1,17 +1,30 @@
 """What clients see of a job."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from app.jobs.models import Status
+
+# For routes that make jobs: a client that did not see the reply may send its request again.
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
 class Progress(BaseModel):
     done: int
     total: int
     note: str
+
+
+class Attempt(BaseModel):
+    """One that did not succeed."""
+
+    started_at: datetime
+    ended_at: datetime
+    error: str
 
 
 class JobOut(BaseModel):
@@ -24,6 +37,9 @@ class JobOut(BaseModel):
     progress: Progress | None
     result: JsonValue
     error: str | None
+    history: list[Attempt]
+    run_at: datetime
+    cancel_requested_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

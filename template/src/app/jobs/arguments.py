@@ -1,0 +1,29 @@
+"""A task's arguments: checked where the job is asked for, and kept as JSON."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, create_model
+from pydantic.errors import PydanticSchemaGenerationError
+
+__all__ = ["arguments_of"]
+
+# Parameters of `enqueue` itself.
+RESERVED = {"session", "task", "run_at", "unique_key", "queue", "owner"}
+
+
+def arguments_of(task: str, function: Callable[..., Any]) -> type[BaseModel]:
+    """The function's parameters after the job, as a model that checks and converts them; raises TypeError."""
+    _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {}
+    for each in parameters:
+        if each.name in RESERVED:
+            raise TypeError(f"{task}: {each.name!r} is a parameter of enqueue(); give the task's another name.")
+        if each.annotation in (SecretStr, SecretBytes):
+            raise TypeError(f"{task}: {each.name!r} is a secret, and arguments are stored; pass an id.")
+        fields[each.name] = (each.annotation, ... if each.default is each.empty else each.default)
+    try:
+        return create_model(task, __config__=ConfigDict(extra="forbid"), **fields)
+    except PydanticSchemaGenerationError as error:
+        raise TypeError(f"{task}: arguments are stored as JSON; pass ids, never rows. {error}") from None

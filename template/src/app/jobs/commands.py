@@ -1,0 +1,86 @@
+"""`app jobs`: what an operator does with jobs."""
+
+import json
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from sqlalchemy import delete, func, select
+
+from app.db import engine, new_session
+from app.jobs.models import Job, Status
+from app.jobs.schemas import JobOut
+from app.jobs.transitions import CANCEL, RUN_AGAIN
+from app.terminal import plain_errors, stop
+
+__all__ = ["jobs"]
+
+jobs = typer.Typer(no_args_is_help=True, help="See, cancel and run again the jobs of all users.")
+JobId = Annotated[UUID, typer.Argument(help="As `app jobs list` and the logs show it.")]
+
+
+@jobs.command("list")
+def list_jobs(
+    status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only those whose task's name contains this.")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 20,
+) -> None:
+    """The newest first."""
+    query = select(Job).order_by(Job.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(Job.status == status)
+    if task is not None:
+        query = query.where(Job.task.contains(task, autoescape=True))
+    with plain_errors(), new_session() as session:
+        for job in session.scalars(query):
+            created = f"{job.created_at:%Y-%m-%d %H:%M:%S}"
+            typer.echo(f"{job.id}  {created}  {job.status:<9}  {job.attempts}  {job.task}  {job.error or ''}".rstrip())
+
+
+@jobs.command()
+def show(job_id: JobId) -> None:
+    """Everything about one, as JSON."""
+    with plain_errors(), new_session() as session:
+        job = session.get(Job, job_id)
+        if job is None:
+            raise _unknown(job_id)
+        more = {"arguments": job.arguments, "queue": job.queue, "worker": job.worker, "crashes": job.crashes}
+        typer.echo(json.dumps(JobOut.model_validate(job).model_dump(mode="json") | more, indent=2))
+
+
+@jobs.command()
+def retry(job_id: JobId) -> None:
+    """Run a failed or cancelled one again, from its first attempt."""
+    with plain_errors(), engine().begin() as connection:
+        if connection.execute(RUN_AGAIN, {"job_id": job_id}).rowcount == 0:
+            status = connection.scalar(select(Job.status).where(Job.id == job_id))
+            raise (
+                stop(f"{job_id} is {status}; only a failed or cancelled job runs again.")
+                if status
+                else _unknown(job_id)
+            )
+    typer.echo(f"{job_id} is queued.")
+
+
+@jobs.command()
+def cancel(job_id: JobId) -> None:
+    """Cancel a waiting one at once; ask a running one to stop."""
+    with plain_errors(), engine().begin() as connection:
+        connection.execute(CANCEL, {"job_id": job_id})
+        status = connection.scalar(select(Job.status).where(Job.id == job_id))
+    if status is None:
+        raise _unknown(job_id)
+    typer.echo(f"{job_id} {'is asked to stop' if status == Status.RUNNING else f'is {status}'}.")
+
+
+@jobs.command()
+def purge(days: Annotated[int, typer.Option(min=0, help="Those that ended longer ago than this.")]) -> None:
+    """Delete jobs that have ended, with their results and keys."""
+    old = delete(Job).where(Job.due_at.is_(None), Job.finished_at <= func.now() - timedelta(days=days))
+    with plain_errors(), engine().begin() as connection:
+        typer.echo(f"{connection.execute(old).rowcount} jobs deleted.")
+
+
+def _unknown(job_id: UUID) -> typer.Exit:
+    return stop(f"{job_id}: there is no such job; `app jobs list` shows the newest.")

@@ -1,0 +1,90 @@
+"""A job as its task sees it, and the ways in which an attempt ends early."""
+
+import json
+from datetime import datetime
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import engine
+from app.jobs.heartbeat import lease
+from app.jobs.models import Job
+from app.jobs.transitions import PROGRESS
+
+__all__ = ["Final", "JobCancelled", "LeaseLost", "RunningJob", "as_json"]
+
+MAX_RESULT_BYTES = 64 * 1024
+# Seconds between two writes of progress, or two looks whether somebody cancelled the job.
+OFTEN_ENOUGH = 0.25
+
+
+class LeaseLost(Exception):
+    """Another attempt owns the job by now: nothing that this one did is kept."""
+
+
+class JobCancelled(Exception):
+    """Somebody cancelled the job: nothing that this attempt did is kept."""
+
+
+class Final(Exception):
+    """Trying again would not help; its words are for the job's owner."""
+
+
+class RunningJob:
+    """A job, as its task sees it: one attempt, with the session that its result is committed in."""
+
+    def __init__(self, job_id: UUID, attempt: int, created_at: datetime, token: UUID, session: Session) -> None:
+        self.id = job_id
+        self.attempt = attempt
+        self.created_at = created_at
+        self.session = session
+        self._mine = {"job_id": job_id, "my_token": token}
+        self._written = self._looked = -OFTEN_ENOUGH
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """Show the client how far it is, in a transaction of its own: the first call, the last, and four a second.
+
+        Raises JobCancelled as `check_cancelled` does.
+        """
+        if done < total and monotonic() - self._written < OFTEN_ENOUGH:
+            return
+        seen = {"done": done, "total": total, "note": note}
+        with engine().begin() as connection:
+            row = connection.execute(PROGRESS, self._mine | {"seen": seen, "lease": lease()}).one_or_none()
+        self._written = self._looked = monotonic()
+        _go_on(row[0] if row else None)
+
+    def check_cancelled(self) -> None:
+        """Call it where a long job can stop: raises JobCancelled, which the task lets pass. Asks four times a second."""
+        if monotonic() - self._looked < OFTEN_ENOUGH:
+            return
+        asked = select(Job.cancel_requested_at.is_not(None)).where(
+            Job.id == self._mine["job_id"], Job.token == self._mine["my_token"]
+        )
+        with engine().begin() as connection:
+            cancelled = connection.scalar(asked)
+        self._looked = monotonic()
+        _go_on(cancelled)
+
+
+def _go_on(cancelled: bool | None) -> None:
+    if cancelled is None:
+        raise LeaseLost
+    if cancelled:
+        raise JobCancelled
+
+
+def as_json(outcome: Any) -> Any:
+    """What the row keeps of a result; raises Final."""
+    try:
+        kept = to_jsonable_python(outcome)
+        size = len(json.dumps(kept, allow_nan=False))
+    except (PydanticSerializationError, ValueError) as error:
+        raise Final(f"Its result is not JSON: {error}") from error
+    if size > MAX_RESULT_BYTES:
+        raise Final(f"Its result has {size} bytes, and a job keeps {MAX_RESULT_BYTES}: store it, and return its id.")
+    return kept

@@ -1,0 +1,162 @@
+"""Every change of a job's state, one SQL statement each.
+
+queued → running → succeeded | failed | cancelled, and back to queued for a retry, after the death
+of a worker, or when a worker stops. All times are the database's: the clocks of processes differ.
+Core statements, built once, because compiling one costs more than running it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, String, Text, and_, bindparam, case, cast, func, literal, select, update
+from sqlalchemy import Interval as IntervalType
+
+from app.jobs.models import PROGRESS_CHANNEL, Job, Status
+
+NOW = func.now()
+UNFINISHED = (Status.QUEUED, Status.RUNNING)
+
+
+def _after(name: str) -> ColumnElement[Any]:
+    return NOW + bindparam(name, type_=IntervalType)
+
+
+def _history(reason: ColumnElement[Any]) -> ColumnElement[Any]:
+    """With the attempt that ends now."""
+    ended = func.clock_timestamp()
+    attempt = func.jsonb_build_object("started_at", Job.started_at, "ended_at", ended, "error", cast(reason, Text))
+    return Job.history.concat(func.jsonb_build_array(attempt))
+
+
+# What a claimed job belongs to: this token. Zero rows: it belongs to another attempt by now.
+MINE = update(Job).where(Job.id == bindparam("job_id"), Job.token == bindparam("my_token"))
+IDLE: dict[str, Any] = {"token": None, "worker": None}
+FINISHED = IDLE | {"due_at": None, "finished_at": func.clock_timestamp()}
+REASON = bindparam("reason", type_=String)
+
+CLAIM = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at <= NOW)
+    .values(
+        status=Status.RUNNING,
+        token=bindparam("new_token"),
+        worker=bindparam("me"),
+        attempts=Job.attempts + 1,
+        started_at=NOW,
+        due_at=_after("lease"),
+    )
+    .returning(
+        Job.arguments,
+        Job.attempts,
+        Job.crashes,
+        Job.created_at,
+        Job.cancel_requested_at.is_not(None).label("cancelled"),
+    )
+)
+EXTEND = MINE.values(due_at=_after("lease"))
+PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(
+    Job.cancel_requested_at.is_not(None), func.pg_notify(PROGRESS_CHANNEL, cast(Job.id, String))
+)
+SUCCEED = MINE.values(status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED)
+FAIL = MINE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED)
+STOP_CANCELLED = MINE.where(Job.cancel_requested_at.is_not(None)).values(
+    status=Status.CANCELLED, error=None, history=_history(literal("cancelled")), **FINISHED
+)
+RETRY = MINE.values(
+    status=Status.QUEUED,
+    error=REASON,
+    history=_history(REASON),
+    run_at=_after("delay"),
+    due_at=_after("delay"),
+    **IDLE,
+)
+
+# The main process of a worker speaks for its attempts, without their tokens.
+OF_WORKER = update(Job).where(Job.status == Status.RUNNING, Job.worker == bindparam("me"))
+OUT_OF_TIME = OF_WORKER.where(Job.id == bindparam("job_id")).values(
+    status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED
+)
+# The attempt does not count: the job did nothing wrong.
+GIVE_BACK = OF_WORKER.values(
+    status=Status.QUEUED,
+    attempts=Job.attempts - 1,
+    history=_history(literal("the worker was stopped")),
+    run_at=NOW,
+    due_at=NOW,
+    **IDLE,
+)
+
+# At once after the first death of a worker; after each further one there is more time to come to rest.
+CRASH_PAUSE = Job.crashes * Job.crashes * literal(timedelta(seconds=5), IntervalType)
+WORKER_LOST = OF_WORKER.where(Job.id == bindparam("job_id")).values(
+    status=Status.QUEUED,
+    crashes=Job.crashes + 1,
+    history=_history(literal("the worker died")),
+    run_at=NOW + CRASH_PAUSE,
+    due_at=NOW + CRASH_PAUSE,
+    **IDLE,
+)
+
+# The relay. A message that no worker has answered is sent again, less and less often.
+LONGEST_PATIENCE = timedelta(minutes=10)
+_due = (
+    select(Job.id)
+    .where(Job.due_at <= NOW)
+    .order_by(Job.due_at)
+    .limit(bindparam("batch", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_died = Job.status == Status.RUNNING
+_patience = bindparam("patience", type_=IntervalType)
+_next_look = func.greatest(_patience, func.least(NOW - Job.run_at, literal(LONGEST_PATIENCE, IntervalType)))
+TAKE = (
+    update(Job)
+    .where(Job.id == _due.c.id)
+    .values(
+        status=Status.QUEUED,
+        crashes=case((_died, Job.crashes + 1), else_=Job.crashes),
+        history=case((_died, _history(literal("the worker died"))), else_=Job.history),
+        run_at=case((_died, NOW + CRASH_PAUSE), else_=Job.run_at),
+        due_at=NOW + case((and_(_died, Job.crashes > 0), CRASH_PAUSE), (_died, _patience), else_=_next_look),
+        **IDLE,
+    )
+    # A job that is to come to rest first is published at its next turn.
+    .returning(Job.id, Job.task, Job.queue, Job.due_at, (Job.run_at <= NOW).label("ready"))
+)
+# Only rows that are as TAKE left them: the message may have arrived although sending it failed.
+PUT_BACK = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.due_at == bindparam("looked_at"), Job.status == Status.QUEUED)
+    .values(due_at=NOW)
+)
+# Messages in the memory of a process are gone with it, and so are the attempts that it made.
+FORGOTTEN = update(Job).where(Job.due_at.is_not(None), Job.run_at <= NOW).values(due_at=NOW)
+
+# People cancel a waiting job at once; a running one is asked to stop, and asking twice changes nothing.
+_waits = Job.status == Status.QUEUED
+CANCEL = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.status.in_(UNFINISHED))
+    .values(
+        status=case((_waits, literal(Status.CANCELLED, Job.status.type)), else_=Job.status),
+        due_at=case((_waits, None), else_=Job.due_at),
+        finished_at=case((_waits, func.clock_timestamp())),
+        cancel_requested_at=func.coalesce(Job.cancel_requested_at, NOW),
+    )
+)
+RUN_AGAIN = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.status.in_((Status.FAILED, Status.CANCELLED)))
+    .values(
+        status=Status.QUEUED,
+        run_at=NOW,
+        due_at=NOW,
+        attempts=0,
+        crashes=0,
+        cancel_requested_at=None,
+        progress=None,
+        error=None,
+        finished_at=None,
+    )
+)

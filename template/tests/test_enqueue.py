@@ -1,0 +1,97 @@
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from conftest import Published, RunJob
+from pydantic import SecretStr, ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.jobs.arguments import arguments_of
+from app.jobs.enqueue import enqueue
+from app.jobs.models import Job, Status
+from app.jobs.relay import publish_due
+from app.jobs.runner import RunningJob
+from app.jobs.tasks import purge_jobs
+from app.users.models import User
+from app.users.tasks import send_welcome
+from app.worker import celery
+
+
+def test_a_job_vanishes_with_the_transaction_that_asked_for_it(session: Session) -> None:
+    enqueue(session, send_welcome, user_id=uuid4())
+    session.flush()
+
+    session.rollback()
+
+    assert session.scalar(select(func.count()).select_from(Job)) == 0
+
+
+def test_wrong_arguments_are_an_error_of_the_caller(session: Session) -> None:
+    with pytest.raises(ValidationError, match="user_id"):
+        enqueue(session, send_welcome, user_id="not an id")
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        enqueue(session, send_welcome, user_id=uuid4(), user_name="Ada")
+
+
+def test_secrets_rows_and_names_that_enqueue_needs_are_refused() -> None:
+    def secret(job: RunningJob, password: SecretStr) -> None: ...
+    def row(job: RunningJob, user: User) -> None: ...
+    def taken(job: RunningJob, owner: str) -> None: ...
+
+    for function, sentence in ((secret, "pass an id"), (row, "pass ids, never rows"), (taken, "another name")):
+        with pytest.raises(TypeError, match=sentence):
+            arguments_of("task", function)
+
+
+def test_a_job_task_cannot_be_started_without_its_row() -> None:
+    with pytest.raises(TypeError, match="use enqueue"):
+        send_welcome.delay(user_id=uuid4())
+
+
+def test_a_job_waits_for_its_time(session: Session, run_job: RunJob, published: Published) -> None:
+    job = enqueue(session, purge_jobs, run_at=datetime.now(UTC) + timedelta(hours=1))
+    session.commit()
+
+    publish_due()
+    run_job(job)
+
+    assert published() == []
+    assert job.status == Status.QUEUED
+
+
+def test_a_time_without_a_time_zone_is_refused(session: Session) -> None:
+    with pytest.raises(ValueError, match=r"run_at=2030-01-01T00:00:00 has no time zone; use datetime\.now\(UTC\)"):
+        enqueue(session, purge_jobs, run_at=datetime(2030, 1, 1))
+
+
+def test_of_two_jobs_with_one_key_the_database_takes_one(session: Session) -> None:
+    enqueue(session, purge_jobs, unique_key="today")
+    session.commit()
+
+    enqueue(session, purge_jobs, unique_key="today")
+    with pytest.raises(IntegrityError, match="jobs_unique_key_key"):
+        session.commit()
+
+
+def test_a_job_goes_to_the_queue_that_its_caller_or_its_task_names(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge_jobs, "queue", "slow", raising=False)
+    jobs = [enqueue(session, purge_jobs, queue=queue) for queue in ("urgent", None)]
+    jobs.append(enqueue(session, send_welcome, user_id=uuid4()))
+
+    assert [job.queue for job in jobs] == ["urgent", "slow", None]
+
+
+def test_a_job_of_another_queue_is_published_there(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[object] = []
+    monkeypatch.setattr(celery, "send_task", lambda *_, **options: sent.append(options["queue"]))
+    enqueue(session, purge_jobs, queue="urgent")
+    session.commit()
+
+    publish_due()
+
+    # One process that feeds itself has one queue.
+    assert sent == [None if celery.conf.broker_url.startswith("memory:") else "urgent"]

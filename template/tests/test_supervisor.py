@@ -1,0 +1,86 @@
+"""A real worker that is stopped, or whose processes die, in the middle of a job."""
+
+from time import monotonic
+from uuid import uuid4
+
+import pytest
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery.signals import task_failure
+from processes import Worker, until
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+from work import add_users
+
+import app.jobs.supervisor  # noqa: F401, as a worker does
+from app.jobs.enqueue import enqueue
+from app.jobs.models import Job, Status
+from app.jobs.transitions import CANCEL
+from app.users.models import User
+from app.worker import worker_name
+
+
+def started(session: Session, count: int) -> Job:
+    """A job in the middle of its work."""
+    job = enqueue(session, add_users, count=count, seconds=0.2)
+    session.commit()
+    until(lambda: refreshed(session, job).progress)
+    return job
+
+
+def refreshed(session: Session, job: Job) -> Job:
+    session.rollback()
+    session.refresh(job)
+    return job
+
+
+def test_a_stopped_worker_gives_its_long_job_back_at_once(session: Session, worker: Worker) -> None:
+    job = started(session, count=100)
+
+    stopped = monotonic()
+    worker.stop()
+    seconds = monotonic() - stopped
+
+    assert refreshed(session, job).status == Status.QUEUED
+    assert job.attempts == 0
+    assert job.history[0]["error"] == "the worker was stopped"
+    # It had one second to finish.
+    assert 1 <= seconds < 10
+    session.execute(CANCEL, {"job_id": job.id})
+    session.commit()
+
+
+def test_a_job_whose_process_is_killed_starts_again_soon_and_has_one_effect(session: Session, worker: Worker) -> None:
+    job = started(session, count=5)
+
+    worker.kill()
+    worker.start()
+    until(lambda: refreshed(session, job).status == Status.SUCCEEDED)
+
+    assert job.attempts == 2
+    assert [attempt["error"] for attempt in job.history] == ["the worker died"]
+    assert session.scalar(select(func.count()).select_from(User)) == 5
+
+
+@pytest.mark.parametrize(
+    ("death", "status", "error"),
+    [
+        (WorkerLostError("killed"), Status.QUEUED, None),
+        (TimeLimitExceeded(1860), Status.FAILED, "It took longer than 1860 s, its hard limit."),
+    ],
+    ids=["killed", "hard time limit"],
+)
+def test_the_main_process_writes_down_how_a_process_ended(
+    session: Session, death: Exception, status: Status, error: str | None
+) -> None:
+    ours, elsewhere = (enqueue(session, add_users, count=1) for _ in range(2))
+    session.commit()
+    session.execute(update(Job).values(status=Status.RUNNING, token=uuid4(), worker="another", started_at=func.now()))
+    session.execute(update(Job).where(Job.id == ours.id).values(worker=worker_name()))
+    session.commit()
+
+    for job in (ours, elsewhere):
+        task_failure.send(sender=add_users, task_id=str(job.id), exception=death)
+
+    session.expire_all()
+    assert (ours.status, ours.error, ours.token) == (status, error, None)
+    assert elsewhere.status == Status.RUNNING

@@ -1,0 +1,44 @@
+"""The promise, in short: whatever dies, an accepted job runs, and its effect happens once."""
+
+from processes import Worker, cut_connections, until
+from sqlalchemy import func, select
+from work import add_users
+
+from app.db import new_session
+from app.jobs.enqueue import enqueue
+from app.jobs.models import Job, Status
+from app.users.models import User
+from app.worker import celery
+
+
+def test_every_job_has_one_effect_whatever_dies(worker: Worker) -> None:
+    accepted = []
+
+    def accept() -> None:
+        for _ in range(10):
+            with new_session() as session:
+                job = enqueue(session, add_users, count=1, seconds=0.05)
+                session.commit()
+                accepted.append(job.id)
+
+    accept()
+    worker.kill()
+    worker.start()
+    accept()
+    cut_connections()
+    # Each message once more, and then none at all.
+    for job_id in accepted:
+        celery.send_task(add_users.name, task_id=str(job_id))
+    accept()
+    celery.control.purge()
+    accept()
+    until(all_succeeded, seconds=60)
+
+    with new_session() as session:
+        assert set(session.scalars(select(Job.id))) == set(accepted)
+        assert session.scalar(select(func.count()).select_from(User)) == len(accepted)
+
+
+def all_succeeded() -> bool:
+    with new_session() as session:
+        return session.scalar(select(func.count()).where(Job.status != Status.SUCCEEDED)) == 0
