@@ -1,4 +1,4 @@
-"""Servers of this run alone, from programs that are installed here, on free ports; they keep nothing."""
+"""Servers of this run alone, from programs that are installed here, on free ports; they keep nothing beyond it."""
 
 import os
 import pwd
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Thread
@@ -30,36 +31,81 @@ def free_port() -> int:
 
 
 def postgresql(run: RunFolder) -> str:
-    return run.shared("postgresql", lambda: _start_postgresql(run))
+    return run.shared("postgresql", lambda: _first_start(run, postgresql_server(run)))
 
 
 def redis(run: RunFolder) -> str:
-    return run.shared("redis", lambda: _start_redis(run))
+    return run.shared("redis", lambda: _first_start(run, redis_server(run)))
 
 
 def rabbitmq(run: RunFolder) -> str:
-    return run.shared("rabbitmq", lambda: _start_rabbitmq(run))
+    return run.shared("rabbitmq", lambda: _first_start(run, rabbitmq_server(run)))
 
 
-def _start_postgresql(run: RunFolder) -> str:
+@dataclass(frozen=True)
+class Server:
+    """One that is ready to start: as often as one likes, each time on its own port and with its own data."""
+
+    url: str
+    words: list[str | Path]
+    folder: Path
+    # Within `folder`; empty at the first start.
+    data: Path
+    answers: Callable[[], None]
+    user: int | None = None
+    environment: dict[str, str] | None = None
+
+    def start(self, run: RunFolder) -> "subprocess.Popen[bytes]":
+        """Once this returns it answers; raises Missing."""
+        log = self.folder / "output"
+        try:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    self.words,
+                    stdout=output,
+                    stderr=output,
+                    user=self.user,
+                    env=self.environment,
+                    cwd="/",
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise Missing(f"{self.words[0]} does not start: {error}") from error
+        # Somebody has to wait for it; whoever ends it does so by its number.
+        Thread(target=process.wait, daemon=True).start()
+        note_process(run, psutil.Process(process.pid))
+        deadline = monotonic() + 60
+        while True:
+            try:
+                self.answers()
+                return process
+            except (OSError, psycopg.OperationalError):
+                if process.poll() is not None or monotonic() > deadline:
+                    raise Missing(f"{self.words[0]} did not start: {log.read_text()[-500:]}") from None
+                sleep(0.1)
+
+
+def postgresql_server(run: RunFolder) -> Server:
     initdb, postgres = _installed("initdb", POSTGRES_PLACES), _installed("postgres", POSTGRES_PLACES)
     port, folder = free_port(), _folder(run)
+    data = folder / "data"
     # PostgreSQL refuses to be root.
     user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
     os.chown(folder, user, -1)
-    words: list[str | Path] = [initdb, "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    words: list[str | Path] = [initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
     done = subprocess.run(words, capture_output=True, text=True, user=user, cwd="/")
     if done.returncode != 0:
         raise Missing(f"{initdb} failed: {done.stderr.strip()}")
     fast = ["-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1"]
-    words = [postgres, "-D", folder, "-p", str(port), "-k", "", *fast]
+    words = [postgres, "-D", data, "-p", str(port), "-k", "", *fast]
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    _start(run, words, folder / "output", lambda: psycopg.connect(url).close(), user=user)
-    return url
+    return Server(url, words, folder, data, lambda: psycopg.connect(url).close(), user=user)
 
 
-def _start_redis(run: RunFolder) -> str:
+def redis_server(run: RunFolder) -> Server:
     program, port, folder = _installed("redis-server"), free_port(), _folder(run)
+    data = folder / "data"
+    data.mkdir()
     words: list[str | Path] = [
         program,
         "--bind",
@@ -67,17 +113,17 @@ def _start_redis(run: RunFolder) -> str:
         "--port",
         str(port),
         "--dir",
-        folder,
+        data,
         "--save",
         "",
     ]
-    _start(run, words, folder / "output", lambda: _connect(port))
-    return f"redis://127.0.0.1:{port}/0"
+    return Server(f"redis://127.0.0.1:{port}/0", words, folder, data, lambda: _connect(port))
 
 
-def _start_rabbitmq(run: RunFolder) -> str:
+def rabbitmq_server(run: RunFolder) -> Server:
     program = _installed("rabbitmq-server", RABBITMQ_PLACES)
     port, distribution, folder = free_port(), free_port(), _folder(run)
+    data = folder / "data"
     (folder / "plugins").write_text("[].")
     (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
     environment = {
@@ -89,12 +135,17 @@ def _start_rabbitmq(run: RunFolder) -> str:
         "RABBITMQ_DIST_PORT": str(distribution),
         # Without Erlang's port mapper, a daemon that would outlive us.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false -erl_epmd_port {distribution}",
-        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_MNESIA_BASE": str(data),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
     }
-    _start(run, [program], folder / "output", lambda: _connect(port), environment=os.environ | environment)
-    return f"amqp://guest:guest@127.0.0.1:{port}//"
+    url = f"amqp://guest:guest@127.0.0.1:{port}//"
+    return Server(url, [program], folder, data, lambda: _connect(port), environment=os.environ | environment)
+
+
+def _first_start(run: RunFolder, server: Server) -> str:
+    server.start(run)
+    return server.url
 
 
 def postgresql_from_wheel(run: RunFolder) -> str:
@@ -127,32 +178,3 @@ def _installed(program: str, places: list[str] | None = None) -> str:
     if found is None:
         raise Missing(f"{program} is not installed")
     return found
-
-
-def _start(
-    run: RunFolder,
-    words: list[str | Path],
-    log: Path,
-    answers: Callable[[], None],
-    *,
-    user: int | None = None,
-    environment: dict[str, str] | None = None,
-) -> None:
-    try:
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                words, stdout=output, stderr=output, user=user, env=environment, cwd="/", start_new_session=True
-            )
-    except OSError as error:
-        raise Missing(f"{words[0]} does not start: {error}") from error
-    # Somebody has to wait for it; whoever ends it does so by its number.
-    Thread(target=process.wait, daemon=True).start()
-    note_process(run, psutil.Process(process.pid))
-    deadline = monotonic() + 60
-    while True:
-        try:
-            return answers()
-        except (OSError, psycopg.OperationalError):
-            if process.poll() is not None or monotonic() > deadline:
-                raise Missing(f"{words[0]} did not start: {log.read_text()[-500:]}") from None
-            sleep(0.1)

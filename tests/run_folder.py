@@ -81,9 +81,8 @@ def note_process(run: RunFolder, process: psutil.Process) -> None:
 
 
 def end_process(pid: int, created: float) -> None:
-    process = psutil.Process(pid)
-    # The number may belong to somebody else by now.
-    if process.create_time() == created:
+    # The number may be free or belong to somebody else by now.
+    if psutil.pid_exists(pid) and (process := psutil.Process(pid)).create_time() == created:
         family = [process, *process.children(recursive=True)]
         process.terminate()
         _, left = psutil.wait_procs(family, timeout=10)

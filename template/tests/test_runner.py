@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from conftest import RunJob
+from processes import cut_connections
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,10 @@ from app.users.models import User
 from app.worker import celery
 
 IGNORED: Any = "IGNORED"
+
+
+class Throttled(Exception):
+    retry_after = 7
 
 
 @celery.task(base=JobTask, max_attempts=3, dont_autoretry_for=(PermanentFailure,))
@@ -42,6 +47,12 @@ def add_user(job: RunningJob, email: str, error: str = "", seconds: float = 0, f
     elif error == "steps":
         for done in range(1, 101):
             job.progress(done, 100, "step")
+    elif error == "connection":
+        cut_connections()
+        job.session.flush()
+        job.session.scalar(select(1))
+    elif error == "retry after":
+        raise Throttled
     elif error == "time":
         raise SoftTimeLimitExceeded
     elif error == "permanent":
@@ -125,6 +136,21 @@ def test_an_error_undoes_the_effect_and_puts_the_job_off(session: Session, run_j
     assert job.run_at > job.created_at
     # Its words are for the log: a client must not read what nobody meant to show.
     assert job.error == "RuntimeError in attempt 1; the log has the details."
+
+
+@pytest.mark.parametrize(("error", "longest"), [("connection", 2), ("retry after", 7), ("disk full", 30)])
+def test_how_long_a_retry_waits_depends_on_what_went_wrong(
+    session: Session, run_job: RunJob, monkeypatch: pytest.MonkeyPatch, error: str, longest: int
+) -> None:
+    monkeypatch.setattr("app.jobs.runner.random.uniform", lambda _, most: most)
+    job = enqueue(session, add_user, email="ada@example.org", error=error)
+    session.commit()
+    session.rollback()
+
+    run_job(job)
+
+    wait = session.scalar(select(func.extract("epoch", Job.run_at - Job.started_at)))
+    assert round(float(wait or 0)) == longest
 
 
 def test_a_job_waits_for_its_retry_even_if_a_message_comes_early(session: Session, run_job: RunJob) -> None:

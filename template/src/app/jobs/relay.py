@@ -56,13 +56,15 @@ def publish_due() -> int:
 
 def relay(stop: Event) -> None:
     """Publish until `stop`, through any absence of the database or the broker."""
+    forgotten = get_settings().in_memory_broker
     while not stop.is_set():
         try:
             with psycopg.connect(get_settings().database_url, autocommit=True, connect_timeout=5) as listener:
                 listener.execute(f"LISTEN {CHANNEL}")
-                if get_settings().in_memory_broker:
+                if forgotten:
                     with engine().begin() as connection:
                         connection.execute(FORGOTTEN)
+                    forgotten = False
                 log.info("relay listens")
                 looked = -POLL
                 while not stop.is_set():

@@ -11,6 +11,7 @@ from celery import Task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from pydantic import BaseModel
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import engine
@@ -107,9 +108,7 @@ def _attempt(task: JobTask, claimed: Any, mine: dict[str, Any], connection: Conn
 def _end_badly(task: JobTask, attempt: int, mine: dict[str, Any], error: Exception) -> None:
     """Write down why, on a connection of its own: the one of the attempt may be what broke."""
     final, reason = _judge(task, attempt, error)
-    wait = getattr(error, "retry_after", None) or random.uniform(
-        0, min(task.retry_backoff_max, task.retry_backoff * 3 ** (attempt - 1))
-    )
+    wait = _seconds_until_retry(task, attempt, error)
     told = mine | {"reason": reason.replace("\0", "")}
     with engine().begin() as connection:
         cancelled = connection.execute(STOP_CANCELLED, mine).rowcount
@@ -135,3 +134,12 @@ def _judge(task: JobTask, attempt: int, error: Exception) -> tuple[bool, str]:
     if isinstance(error, (Final, *task.dont_autoretry_for)):
         return True, str(error)
     return attempt >= task.max_attempts, f"{type(error).__name__} in attempt {attempt}; the log has the details."
+
+
+def _seconds_until_retry(task: JobTask, attempt: int, error: Exception) -> float:
+    if asked := getattr(error, "retry_after", None):
+        return float(asked)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        # The database was away for a moment, and is back: the row could be claimed again.
+        return random.uniform(0, 2)
+    return random.uniform(0, min(task.retry_backoff_max, task.retry_backoff * 3 ** (attempt - 1)))

@@ -1,0 +1,1 @@
+"""A feature that is copied into a rendered service for the chaos suite: each job inserts one row of effect."""

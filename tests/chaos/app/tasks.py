@@ -1,0 +1,21 @@
+"""One row for each job. Nothing forbids a second: a double has to be seen."""
+
+import os
+from time import sleep
+
+from sqlalchemy import text
+
+from app.jobs.runner import JobTask, RunningJob
+from app.worker import celery
+
+INSERT = text("INSERT INTO effects (job_id) VALUES (:job_id)")
+
+
+@celery.task(base=JobTask)
+def leave_effect(job: RunningJob, seconds: float) -> None:
+    job.session.execute(INSERT, {"job_id": job.id})
+    if seconds:
+        # Who kills in mid-job reads here which process it is.
+        job.progress(0, 1, str(os.getpid()))
+        # Between the effect and its commit, where a death hurts most.
+        sleep(seconds)

@@ -1,0 +1,23 @@
+"""The door of the chaos suite, as a feature of a sync service has it."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.chaos.tasks import leave_effect
+from app.jobs.enqueue import enqueue
+from app.session import SessionDep
+
+router = APIRouter(prefix="/chaos")
+
+
+class Accepted(BaseModel):
+    id: UUID
+
+
+@router.post("/jobs", status_code=202)
+def ask(seconds: float, session: SessionDep) -> Accepted:
+    job = enqueue(session, leave_effect, seconds=seconds)
+    session.commit()
+    return Accepted(id=job.id)
