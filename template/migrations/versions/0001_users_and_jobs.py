@@ -49,7 +49,6 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True)),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="jobs_pkey"),
-        sa.UniqueConstraint("unique_key", name="jobs_unique_key_key"),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="jobs_owner_id_fkey", ondelete="CASCADE"),
         sa.CheckConstraint(
             "(due_at IS NULL) = (status IN ('succeeded', 'failed', 'cancelled'))", name=op.f("jobs_finished_check")
@@ -62,7 +61,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="ticks_pkey"),
     )
     op.create_index("jobs_due_at_idx", "jobs", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
-    op.create_index("jobs_owner_id_id_idx", "jobs", ["owner_id", "id"])
+    op.create_index(
+        "jobs_owner_id_id_idx", "jobs", ["owner_id", "id"], postgresql_where=sa.text("owner_id IS NOT NULL")
+    )
+    op.create_index(
+        "jobs_unique_key_key", "jobs", ["unique_key"], unique=True, postgresql_where=sa.text("unique_key IS NOT NULL")
+    )
     # At commit PostgreSQL wakes every relay that listens: once, however many rows were inserted.
     op.execute(
         """

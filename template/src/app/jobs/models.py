@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,9 +31,10 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint("(due_at IS NULL) = (status IN ('succeeded', 'failed', 'cancelled'))", name="finished"),
-        UniqueConstraint("unique_key"),
+        # Partial, so that a job without a key, an owner or a future costs no entry.
+        Index("jobs_unique_key_key", "unique_key", unique=True, postgresql_where="unique_key IS NOT NULL"),
         Index(None, "due_at", postgresql_where="due_at IS NOT NULL"),
-        Index(None, "owner_id", "id"),
+        Index(None, "owner_id", "id", postgresql_where="owner_id IS NOT NULL"),
     )
 
     id: Mapped[UUID] = primary_key()

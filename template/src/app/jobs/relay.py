@@ -27,6 +27,8 @@ __all__ = ["publish_due", "relay"]
 BATCH = 100
 # Seconds between two looks at the table when nobody sends NOTIFY: retries, lost messages, the schedule.
 POLL = 1.0
+# Seconds between two looks while jobs keep coming: one look then takes all of them.
+BREATH = 0.01
 log = structlog.get_logger(__name__)
 
 LOOKED = insert(Tick).values(name="relay").on_conflict_do_update(index_elements=["name"], set_={"at": func.now()})
@@ -66,14 +68,17 @@ def relay(stop: Event) -> None:
                         connection.execute(FORGOTTEN)
                     forgotten = False
                 log.info("relay listens")
-                looked = -POLL
+                regularly = -POLL
                 while not stop.is_set():
-                    if monotonic() - looked >= POLL:
+                    looked = monotonic()
+                    if looked - regularly >= POLL:
                         _look_regularly()
-                        looked = monotonic()
+                        regularly = looked
                     if publish_due() < BATCH:
                         for _ in listener.notifies(timeout=POLL, stop_after=1):
                             pass
+                        # After a quiet time it is over already: a single job is published at once.
+                        stop.wait(max(0, looked + BREATH - monotonic()))
         except Exception as error:
             # Drivers and brokers have a dozen families of errors, and the one duty of this loop is
             # to go on: no job is lost while it waits, but none would run if it ended.

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -72,12 +73,15 @@ def _run(task: JobTask, job_id: UUID) -> None:
     mine = {"job_id": job_id, "my_token": uuid4()}
     with structlog.contextvars.bound_contextvars(job_id=str(job_id)), engine().connect() as connection:
         claim = {"job_id": job_id, "new_token": mine["my_token"], "me": worker_name(), "lease": lease()}
+        # One statement is one transaction, and one round trip.
+        connection.execution_options(isolation_level="AUTOCOMMIT")
         claimed = connection.execute(CLAIM, claim).one_or_none()
         connection.commit()
+        connection.execution_options(isolation_level="READ COMMITTED")
         if claimed is None:
             # A second message for a job that is finished, running elsewhere, or waits for its retry.
             raise Ignore
-        log.info("job started", task=task.name, attempt=claimed.attempts)
+        started = monotonic()
         try:
             with heartbeat(mine):
                 _attempt(task, claimed, mine, connection)
@@ -86,7 +90,8 @@ def _run(task: JobTask, job_id: UUID) -> None:
             raise Ignore from None
         except Exception as error:
             _end_badly(task, claimed.attempts, mine, error)
-        log.info("job succeeded", task=task.name)
+        # One line for a job; the row has the rest.
+        log.info("job succeeded", task=task.name, attempt=claimed.attempts, seconds=round(monotonic() - started, 3))
 
 
 def _attempt(task: JobTask, claimed: Any, mine: dict[str, Any], connection: Connection) -> None:
