@@ -9,7 +9,7 @@ UV := $(CURDIR)/.tools/bin/uv
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-quick shards lint
+.PHONY: demo test test-quick bench shards lint
 
 demo: $(UV)
 	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
@@ -24,6 +24,10 @@ test: $(UV)
 # What needs no service and takes less than a minute: every combination rendered, formatted and linted.
 test-quick: $(UV)
 	@$(UV) run --quiet --frozen pytest -m "not matrix and not slow" $(ARGS)
+
+# Jobs per second against plain Celery and procrastinate: minutes, on a machine that does nothing else.
+bench: $(UV)
+	@PYTHONPATH=tests $(UV) run --quiet --frozen python benchmarks/jobs.py $(ARGS)
 
 # What each machine of CI selects.
 shards: $(UV)

@@ -1,0 +1,79 @@
+"""A contender's processes: started in order, ended by their own numbers."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+
+from contenders import Contender
+from run_folder import RunFolder, end_process, note_process
+from service import Service
+
+__all__ = ["end_if_alive", "running", "until"]
+
+Process = subprocess.Popen[bytes]
+
+
+@contextmanager
+def running(run: RunFolder, service: Service, contender: Contender) -> Iterator[list[Path]]:
+    """The contender's programs, ready to work; yields their logs."""
+    started: list[Process] = []
+    logs: list[Path] = []
+    try:
+        for number, program in enumerate(contender.programs):
+            log = run.path / f"{contender.module}-{number}.log"
+            logs.append(log)
+            words: list[str | Path] = [service.program(program.words[0]), *program.words[1:]]
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    words,
+                    cwd=service.folder,
+                    env=service.environment(contender.module),
+                    stdout=output,
+                    stderr=output,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            started.append(process)
+            note_process(run, psutil.Process(process.pid))
+            until(partial(_says, log, program.ready), logs, seconds=60)
+        yield logs
+    finally:
+        for process in reversed(started):
+            _end(process)
+
+
+def until(condition: Callable[[], bool], logs: list[Path], seconds: float = 180) -> None:
+    """Wait; the ends of the logs are the message when it takes too long."""
+    deadline = monotonic() + seconds
+    while not condition():
+        if monotonic() > deadline:
+            raise TimeoutError("\n".join(f"{log.name}: ...{log.read_text()[-3000:]}" for log in logs))
+        sleep(0.02)
+
+
+def end_if_alive(pid: int, created: float) -> None:
+    """What a run that was killed has left behind; one that was not has ended them itself."""
+    with suppress(psutil.NoSuchProcess):
+        end_process(pid, created)
+
+
+def _says(log: Path, words: str) -> bool:
+    return words in log.read_text()
+
+
+def _end(process: Process) -> None:
+    """Politely; after a quarter of a minute not so."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(15)
+    # Its children are of its session, and of nobody else's.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,98 @@
+"""A freshly rendered service with an environment, a database and a queue of its own."""
+
+import json
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from copier import run_copy
+from copier.errors import DirtyLocalWarning
+
+from combinations import TEMPLATE
+from run_folder import RunFolder
+from services import database, namespace, url_of
+from suite import UV, execute
+
+__all__ = ["Asked", "Service", "served"]
+
+WORK = Path(__file__).parent / "work"
+# Needed by nobody but its benchmark.
+PEER = "procrastinate>=3.10,<4"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What work/client.py printed: when it began and ended, and when it asked for each job."""
+
+    began_at: float
+    ended_at: float
+    asked_at: list[float]
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where it is, and the variables that its programs read."""
+
+    folder: Path
+    variables: dict[str, str]
+
+    @property
+    def database_url(self) -> str:
+        return self.variables["DATABASE_URL"]
+
+    def program(self, name: str) -> Path:
+        return self.folder / ".venv/bin" / name
+
+    def environment(self, module: str) -> dict[str, str]:
+        """For a contender's processes, with a queue of its own."""
+        return self.variables | {"JOB_QUEUE": module}
+
+    def client(self, module: str, jobs: int, pause: float = 0) -> Asked:
+        """Enqueue so many jobs, in a process of its own."""
+        words: list[str | Path] = [self.program("python"), WORK / "client.py", module, str(jobs), str(pause)]
+        environment = self.environment(module)
+        done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
+        if done.returncode != 0:
+            raise RuntimeError(f"the client of {module} failed:\n{done.stderr}")
+        return Asked(**json.loads(done.stdout))
+
+
+@contextmanager
+def served(run: RunFolder, broker: str, template: Path = TEMPLATE) -> Iterator[Service]:
+    """The default answers for this broker, installed, with empty tables; the database and queue end with it."""
+    folder = run.path / f"service-{broker}-{template.name}"
+    # Whoever edits the template measures what they edited.
+    with warnings.catch_warnings(action="ignore", category=DirtyLocalWarning):
+        run_copy(str(template), folder, data={"broker": broker}, defaults=True, vcs_ref="HEAD", quiet=True)
+    execute(UV, "sync", "--quiet", "--no-dev", "--compile-bytecode", cwd=folder)
+    python = folder / ".venv/bin/python"
+    execute(UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, PEER, cwd=folder)
+    with database(run) as database_url, namespace(run, broker) as broker_url:
+        _create_database(url_of(run, "postgresql"), database_url)
+        service = Service(folder, _variables(database_url, broker_url))
+        execute(service.program("app"), "migrate", cwd=folder, **service.variables)
+        execute(service.program("procrastinate"), "-a", "peer.app", "schema", cwd=folder, **service.variables)
+        with psycopg.connect(database_url) as connection:
+            connection.execute("CREATE TABLE effects (number integer NOT NULL, began_at double precision NOT NULL)")
+        yield service
+
+
+def _variables(database_url: str, broker_url: str) -> dict[str, str]:
+    # Nothing of ours but the path: every contender is measured with the same few variables.
+    return {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(WORK),
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "SECRET_KEY": "only-for-benchmarks-" * 2,
+    }
+
+
+def _create_database(server: str, url: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{urlsplit(url).path.removeprefix("/")}"'.encode())

@@ -1,0 +1,22 @@
+"""Enqueues jobs one at a time, as a client of the service does, and prints when."""
+
+import json
+import sys
+from importlib import import_module
+from time import sleep, time
+
+
+def main(contender: str, jobs: int, pause: float) -> None:
+    submit = import_module(contender).submit
+    # A job that nobody counts: the connections are open before the clock starts.
+    submit(-1)
+    asked_at = []
+    began_at = time()
+    for number in range(jobs):
+        sleep(pause)
+        asked_at.append(submit(number))
+    print(json.dumps({"began_at": began_at, "ended_at": time(), "asked_at": asked_at}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

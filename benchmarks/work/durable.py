@@ -1,0 +1,37 @@
+"""The service's own durable jobs."""
+
+from functools import lru_cache
+from time import time
+
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.jobs.enqueue import enqueue
+from app.jobs.runner import JobTask, RunningJob
+from app.settings import get_settings
+from app.users import models as users
+from app.worker import celery
+from effect import INSERT, effect
+
+# A job's owner is a user: the mapping of the one needs the other.
+__all__ = ["celery", "submit", "users"]
+
+
+@celery.task(base=JobTask)
+def insert(job: RunningJob, number: int) -> None:
+    job.session.connection().exec_driver_sql(INSERT, effect(number))
+
+
+@lru_cache
+def sessions() -> sessionmaker[Session]:
+    """As those of web requests are made; see the service's session.py."""
+    return sessionmaker(create_engine(get_settings().database_url), expire_on_commit=False)
+
+
+def submit(number: int) -> float:
+    with sessions()() as session:
+        enqueue(session, insert, number=number)
+        session.flush()
+        asked_at = time()
+        session.commit()
+    return asked_at
