@@ -48,6 +48,13 @@ def test_relays_side_by_side_make_one_job_of_a_tick(session: Session) -> None:
     assert session.scalar(select(func.count()).select_from(Job)) == 2
 
 
+@pytest.mark.usefixtures("known")
+def test_a_wrong_entry_does_not_hinder_the_others(session: Session) -> None:
+    wrong = Entry("hourly", purge_jobs, every(hours=1), {"no_such_argument": 1})
+
+    assert enqueue_ticks((wrong, ENTRIES[1])) == 1
+
+
 @pytest.mark.parametrize(
     ("when", "last", "now", "tick"),
     [

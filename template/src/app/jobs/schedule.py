@@ -5,14 +5,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from celery.schedules import crontab
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.db import new_session
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Tick
 from app.jobs.runner import JobTask
+
+log = structlog.get_logger(__name__)
 
 __all__ = ["Entry", "crontab", "enqueue_ticks", "every"]
 
@@ -60,6 +66,16 @@ def enqueue_ticks(entries: Iterable[Entry]) -> int:
             elif tick := entry.newest_tick(last[name], now):
                 move = update(Tick).where(Tick.name == name, Tick.at == last[name]).values(at=tick)
                 if session.execute(move.returning(Tick.name)).one_or_none():
-                    enqueue(session, entry.task, unique_key=f"{name} {tick.isoformat()}", **entry.arguments)
-                    made += 1
+                    made += _enqueue(session, entry, f"{name} {tick.isoformat()}")
     return made
+
+
+def _enqueue(session: Session, entry: Entry, unique_key: str) -> bool:
+    try:
+        with session.begin_nested():
+            enqueue(session, entry.task, unique_key=unique_key, **entry.arguments)
+    except (TypeError, ValidationError, IntegrityError):
+        # Nothing that is wrong with one entry keeps the relay from everything else.
+        log.exception("this entry of the schedule cannot be enqueued", name=entry.name)
+        return False
+    return True
