@@ -47,7 +47,7 @@ RENDERS, RUNS = "tests/test_combinations.py", "tests/test_matrix.py"
 FAULTS = [
     Fault(
         "a broken file",
-        replace("template/src/app/health.py", "def ", "def def "),
+        replace("template/src/app/terminal.py", "def ", "def def "),
         RENDERS,
         r"SyntaxError|invalid syntax",
     ),
