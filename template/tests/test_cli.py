@@ -122,8 +122,10 @@ def test_the_relay_publishes_until_it_is_told_to_stop(set_variable: SetVariable,
     seen: list[str] = []
 
     def stop_when_published() -> None:
-        seen.extend(until(published))
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            seen.extend(until(published))
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     watcher = Thread(target=stop_when_published)
     watcher.start()

@@ -39,8 +39,16 @@ def test_secrets_rows_and_names_that_enqueue_needs_are_refused() -> None:
     def secret(job: RunningJob, password: SecretStr) -> None: ...
     def row(job: RunningJob, user: User) -> None: ...
     def taken(job: RunningJob, owner: str) -> None: ...
+    def maybe(job: RunningJob, password: SecretStr | None) -> None: ...
+    def any_of(job: RunningJob, **options: str) -> None: ...
 
-    for function, sentence in ((secret, "pass an id"), (row, "pass ids, never rows"), (taken, "another name")):
+    for function, sentence in (
+        (maybe, "pass an id"),
+        (any_of, "an annotation of its own"),
+        (secret, "pass an id"),
+        (row, "pass ids, never rows"),
+        (taken, "another name"),
+    ):
         with pytest.raises(TypeError, match=sentence):
             arguments_of("task", function)
 

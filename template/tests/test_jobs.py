@@ -109,7 +109,7 @@ def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
     assert job.status == Status.SUCCEEDED
     assert len(job.history) == 1
     again = client.post(f"/jobs/{job.id}/retry", headers=sign_in())
-    assert (again.status_code, again.json()["type"].endswith("job-not-ended")) == (409, True)
+    assert (again.status_code, again.json()["type"].endswith("job-not-retryable")) == (409, True)
 
 
 def test_only_an_admin_runs_jobs_again(client: TestClient, user: User, sign_in: SignIn) -> None:

@@ -22,6 +22,7 @@ def test_every_job_has_one_effect_whatever_dies(worker: Worker) -> None:
                 accepted.append(job.id)
 
     accept()
+    until(one_runs)
     worker.kill()
     worker.start()
     accept()
@@ -37,6 +38,11 @@ def test_every_job_has_one_effect_whatever_dies(worker: Worker) -> None:
     with new_session() as session:
         assert set(session.scalars(select(Job.id))) == set(accepted)
         assert session.scalar(select(func.count()).select_from(User)) == len(accepted)
+
+
+def one_runs() -> bool:
+    with new_session() as session:
+        return session.scalar(select(func.count()).where(Job.status == Status.RUNNING)) != 0
 
 
 def all_succeeded() -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from app.settings import get_settings
+from app.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "open_sessions"]
 
@@ -24,7 +24,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args={"connect_timeout": 5},
+        connect_args=CONNECT_ARGS,
     )
     try:
         yield async_sessionmaker(engine, expire_on_commit=False)

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.settings import get_settings
+from app.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "open_sessions"]
 
@@ -34,7 +34,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         max_overflow=size,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args={"connect_timeout": 5},
+        connect_args=CONNECT_ARGS,
     )
     to_thread.current_default_thread_limiter().total_tokens = size
     sessions = Sessions(engine, expire_on_commit=False)

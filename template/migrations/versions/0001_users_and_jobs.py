@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True)),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="jobs_pkey"),
-        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="jobs_owner_id_fkey", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="jobs_owner_id_fkey", ondelete="SET NULL"),
         sa.CheckConstraint(
             "(due_at IS NULL) = (status IN ('succeeded', 'failed', 'cancelled'))", name=op.f("jobs_finished_check")
         ),

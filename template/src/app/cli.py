@@ -12,6 +12,7 @@ import typer
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
@@ -104,6 +105,7 @@ def relay() -> None:
 
 class Part(StrEnum):
     WORKER = "worker"
+    RELAY = "relay"
     JOBS = "jobs"
 
 
@@ -112,18 +114,20 @@ def health(
     part: Part,
     name: Annotated[str, typer.Option(help="Of the worker; the default is that of this machine or container.")] = "",
 ) -> None:
-    """For a container's health check: does this machine's worker answer, do jobs move? Exit code 1 when not."""
-    with plain_errors(), engine().connect() as connection:
-        says = complaint(*connection.execute(MOVEMENT).one())
-    if says:
-        typer.echo(says)
+    """Exit code 1 when this machine's worker does not answer, no relay looks, or jobs do not move."""
     # The worker of memory:// takes no questions; its relay shows whether it lives.
-    if part is Part.JOBS or get_settings().in_memory_broker:
-        raise typer.Exit(1 if says else 0)
-    asked = name or f"celery@{gethostname()}"
-    if not celery.control.inspect([asked], timeout=5, limit=1).ping():
-        raise stop(f"The worker {asked} does not answer.")
-    typer.echo(f"{asked} answers.")
+    if part is Part.WORKER and not get_settings().in_memory_broker:
+        asked = name or f"celery@{gethostname()}"
+        try:
+            if not celery.control.inspect([asked], timeout=5, limit=1).ping():
+                raise stop(f"The worker {asked} does not answer.")
+        except BrokerError as error:
+            raise stop(f"The broker does not answer: {error}") from None
+    else:
+        with plain_errors(), engine().connect() as connection:
+            relay_seconds, waiting_seconds = connection.execute(MOVEMENT).one()
+        if says := complaint(relay_seconds, waiting_seconds if part is Part.JOBS else 0):
+            raise stop(says)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from uuid_utils.compat import uuid7
 
-from app.settings import get_settings
+from app.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["Base", "engine", "new_session", "primary_key"]
 
@@ -38,7 +38,14 @@ def primary_key() -> Mapped[UUID]:
 def engine() -> Engine:
     """The synchronous engine of this process: worker, relay, command line and tests."""
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
-    return create_engine(get_settings().database_url, pool_pre_ping=True, hide_parameters=True)
+    return create_engine(
+        get_settings().database_url,
+        pool_pre_ping=True,
+        # A worker has a connection for each job that runs and one for what is said of them: Celery bounds how many.
+        max_overflow=-1,
+        hide_parameters=True,
+        connect_args=CONNECT_ARGS,
+    )
 
 
 def new_session() -> Session:

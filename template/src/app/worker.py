@@ -5,6 +5,7 @@ import pkgutil
 from functools import lru_cache
 from socket import gethostname
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from celery import Celery, Task
@@ -79,7 +80,7 @@ def _configuration() -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "worker_cancel_long_running_tasks_on_connection_loss": True,
-        # Nothing hangs for ever: a hanging job would extend its own lease. A task may name its own limits.
+        # What hangs in a prefork pool is ended: a job would extend its own lease for ever. A task may name its own limits.
         "task_soft_time_limit": 1800,
         "task_time_limit": 1860,
         # A process of the pool that died is noticed after so many seconds.
@@ -109,7 +110,7 @@ def _configure_logging(**_: object) -> None:
 
 @worker_init.connect
 def _remember_where_we_are(sender: Any, **_: object) -> None:
-    _worker[:] = [f"{sender.hostname}:{os.getpid()}"]
+    _worker[:] = [f"{sender.hostname}:{uuid4().hex[:8]}"]
 
 
 @worker_process_init.connect

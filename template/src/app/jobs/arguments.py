@@ -2,15 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, create_model
 from pydantic.errors import PydanticSchemaGenerationError
 
 __all__ = ["arguments_of"]
 
-# Parameters of `enqueue` itself.
-RESERVED = {"session", "task", "run_at", "unique_key", "queue", "owner"}
+# Parameters of `enqueue` and `enqueue_once` themselves.
+RESERVED = {"session", "task", "run_at", "unique_key", "queue", "owner", "key"}
 
 
 def arguments_of(task: str, function: Callable[..., Any]) -> type[BaseModel]:
@@ -20,7 +20,9 @@ def arguments_of(task: str, function: Callable[..., Any]) -> type[BaseModel]:
     for each in parameters:
         if each.name in RESERVED:
             raise TypeError(f"{task}: {each.name!r} is a parameter of enqueue(); give the task's another name.")
-        if each.annotation in (SecretStr, SecretBytes):
+        if each.annotation is each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            raise TypeError(f"{task}: {each.name!r} needs a name and an annotation of its own, to be checked by.")
+        if {each.annotation, *get_args(each.annotation)} & {SecretStr, SecretBytes}:
             raise TypeError(f"{task}: {each.name!r} is a secret, and arguments are stored; pass an id.")
         fields[each.name] = (each.annotation, ... if each.default is each.empty else each.default)
     try:

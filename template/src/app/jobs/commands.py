@@ -67,10 +67,12 @@ def retry(job_id: JobId) -> None:
 def cancel(job_id: JobId) -> None:
     """Cancel a waiting one at once; ask a running one to stop."""
     with plain_errors(), engine().begin() as connection:
-        connection.execute(CANCEL, {"job_id": job_id})
+        changed = connection.execute(CANCEL, {"job_id": job_id}).rowcount
         status = connection.scalar(select(Job.status).where(Job.id == job_id))
     if status is None:
         raise _unknown(job_id)
+    if not changed:
+        raise stop(f"{job_id} is {status} already; nothing was done.")
     typer.echo(f"{job_id} {'is asked to stop' if status == Status.RUNNING else f'is {status}'}.")
 
 

@@ -35,7 +35,7 @@ def enqueue(
 
     `run_at`: not before this time, with its time zone. `unique_key`: while a job with it is in the
     table a second one breaks the constraint `jobs_unique_key_key`, at the flush. `queue`: another
-    Celery queue than the task's own. `owner`: the user who may watch and cancel it.
+    Celery queue than the task's own. `owner`: the user who may watch and cancel it; it outlives them.
     """
     if run_at is not None and run_at.tzinfo is None:
         raise ValueError(f"run_at={run_at.isoformat()} has no time zone; use datetime.now(UTC) + timedelta(...).")

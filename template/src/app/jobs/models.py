@@ -44,7 +44,7 @@ class Job(Base):
     queue: Mapped[str | None]
     # Of all jobs in the table one has it. Purging an old job makes its key free again.
     unique_key: Mapped[str | None]
-    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     status: Mapped[Status] = mapped_column(
         Enum(Status, native_enum=False, length=16, values_callable=lambda kinds: [kind.value for kind in kinds]),
         default=Status.QUEUED,

@@ -5,6 +5,7 @@ thread of the worker and feeds that worker's own queue.
 """
 
 from datetime import timedelta
+from itertools import repeat
 from threading import Event, Thread
 from time import monotonic
 
@@ -19,7 +20,7 @@ from app.jobs.models import CHANNEL, Tick
 from app.jobs.schedule import enqueue_ticks
 from app.jobs.transitions import FORGOTTEN, PUT_BACK, TAKE
 from app.schedule import SCHEDULE
-from app.settings import get_settings
+from app.settings import CONNECT_ARGS, get_settings
 from app.worker import celery
 
 __all__ = ["publish_due", "relay"]
@@ -29,6 +30,7 @@ BATCH = 100
 POLL = 1.0
 # Seconds between two looks while jobs keep coming: one look then takes all of them.
 BREATH = 0.01
+STAND_BACK = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
 LOOKED = insert(Tick).values(name="relay").on_conflict_do_update(index_elements=["name"], set_={"at": func.now()})
@@ -50,7 +52,10 @@ def publish_due() -> int:
                 celery.send_task(row.task, task_id=str(row.id), producer=producer, queue=queue)
                 sent += 1
     finally:
-        if unsent := [{"job_id": row.id, "looked_at": row.due_at} for row in ready[sent:]]:
+        # The one that could not be sent stands back: its queue alone may be what is wrong, and others wait behind it.
+        pauses = [STAND_BACK, *repeat(timedelta(0), len(ready))]
+        rows = zip(ready[sent:], pauses, strict=False)
+        if unsent := [{"job_id": row.id, "looked_at": row.due_at, "pause": pause} for row, pause in rows]:
             with engine().begin() as connection:
                 connection.execute(PUT_BACK, unsent)
     return len(taken)
@@ -61,7 +66,7 @@ def relay(stop: Event) -> None:
     forgotten = get_settings().in_memory_broker
     while not stop.is_set():
         try:
-            with psycopg.connect(get_settings().database_url, autocommit=True, connect_timeout=5) as listener:
+            with psycopg.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS) as listener:
                 listener.execute(f"LISTEN {CHANNEL}")
                 if forgotten:
                     with engine().begin() as connection:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from celery import Task
+from celery import Celery, Task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from pydantic import BaseModel
 from sqlalchemy import Connection
@@ -25,6 +25,9 @@ from app.worker import worker_name
 __all__ = ["JobCancelled", "JobTask", "RunningJob"]
 
 log = structlog.get_logger(__name__)
+
+# Seconds; what asks for more is not believed.
+LONGEST_RETRY_AFTER = 24 * 3600
 
 
 class JobTask(Task[..., Any]):
@@ -59,6 +62,14 @@ class JobTask(Task[..., Any]):
     def apply_async(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{self.name} needs a job's row; use enqueue(session, {self.__name__}, ...).")
 
+    @classmethod
+    def on_bound(cls, app: Celery) -> None:
+        """Celery counts the hard limit from the soft one: with one of them given, the other follows."""
+        if cls.time_limit and not cls.soft_time_limit:
+            cls.soft_time_limit = max(1, cls.time_limit * 9 // 10)
+        elif cls.soft_time_limit and not cls.time_limit:
+            cls.time_limit = cls.soft_time_limit + 60
+
     @cached_property
     def arguments(self) -> type[BaseModel]:
         return arguments_of(self.name, self.run)
@@ -66,6 +77,13 @@ class JobTask(Task[..., Any]):
     def checked(self, **kwargs: Any) -> dict[str, Any]:
         """Arguments as a row keeps them; raises pydantic's ValidationError."""
         return self.arguments.model_validate(kwargs).model_dump(mode="json")
+
+
+class JobSession(Session):
+    """The session of a job, whose commit is the end of the job."""
+
+    def commit(self) -> None:
+        raise RuntimeError("A task does not commit job.session: the runner does, together with the result.")
 
 
 def _run(task: JobTask, job_id: UUID) -> None:
@@ -89,7 +107,7 @@ def _run(task: JobTask, job_id: UUID) -> None:
             log.warning("job given to another worker")
             raise Ignore from None
         except Exception as error:
-            _end_badly(task, claimed.attempts, mine, error)
+            _end_badly(task, claimed.attempts - claimed.crashes, mine, error)
         # One line for a job; the row has the rest.
         log.info("job succeeded", task=task.name, attempt=claimed.attempts, seconds=round(monotonic() - started, 3))
 
@@ -99,22 +117,23 @@ def _attempt(task: JobTask, claimed: Any, mine: dict[str, Any], connection: Conn
         raise JobCancelled
     if claimed.crashes >= task.max_crashes:
         raise Final(f"Its worker died {claimed.crashes} times while it ran; the workers' logs may tell why.")
-    if claimed.attempts > task.max_attempts:
-        raise Final(f"It was attempted {claimed.attempts - 1} times.")
-    with Session(connection, expire_on_commit=False) as session:
+    with JobSession(connection, expire_on_commit=False) as session:
         job = RunningJob(mine["job_id"], claimed.attempts, claimed.created_at, mine["my_token"], session)
         outcome = as_json(task.run(job, **dict(task.arguments.model_validate(claimed.arguments))))
         # The effect and the result, or neither: the token decides in the same transaction.
         if session.connection().execute(SUCCEED, mine | {"outcome": outcome}).rowcount == 0:
             raise LeaseLost
-        session.commit()
+        Session.commit(session)
 
 
 def _end_badly(task: JobTask, attempt: int, mine: dict[str, Any], error: Exception) -> None:
-    """Write down why, on a connection of its own: the one of the attempt may be what broke."""
+    """Write down why, on a connection of its own: the one of the attempt may be what broke.
+
+    `attempt` does not count those that died with their worker.
+    """
     final, reason = _judge(task, attempt, error)
-    wait = _seconds_until_retry(task, attempt, error)
-    told = mine | {"reason": reason.replace("\0", "")}
+    wait = 0 if final else _seconds_until_retry(task, attempt, error)
+    told = mine | {"reason": reason.replace("\0", "").encode("utf-8", "replace").decode()}
     with engine().begin() as connection:
         cancelled = connection.execute(STOP_CANCELLED, mine).rowcount
         if not cancelled and final:
@@ -142,8 +161,9 @@ def _judge(task: JobTask, attempt: int, error: Exception) -> tuple[bool, str]:
 
 
 def _seconds_until_retry(task: JobTask, attempt: int, error: Exception) -> float:
-    if asked := getattr(error, "retry_after", None):
-        return float(asked)
+    asked = getattr(error, "retry_after", None)
+    if isinstance(asked, (int, float)) and 0 < asked < LONGEST_RETRY_AFTER:
+        return asked
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         # The database was away for a moment, and is back: the row could be claimed again.
         return random.uniform(0, 2)

@@ -52,7 +52,7 @@ class RunningJob:
         """
         if done < total and monotonic() - self._written < OFTEN_ENOUGH:
             return
-        seen = {"done": done, "total": total, "note": note}
+        seen = {"done": int(done), "total": int(total), "note": note}
         with engine().begin() as connection:
             row = connection.execute(PROGRESS, self._mine | {"seen": seen, "lease": lease()}).one_or_none()
         self._written = self._looked = monotonic()
@@ -82,7 +82,10 @@ def as_json(outcome: Any) -> Any:
     """What the row keeps of a result; raises Final."""
     try:
         kept = to_jsonable_python(outcome)
-        size = len(json.dumps(kept, allow_nan=False))
+        text = json.dumps(kept, allow_nan=False, ensure_ascii=False)
+        size = len(text.encode())
+        if "\\u0000" in text:
+            raise ValueError("PostgreSQL keeps no text with a NUL character")
     except (PydanticSerializationError, ValueError) as error:
         raise Final(f"Its result is not JSON: {error}") from error
     if size > MAX_RESULT_BYTES:

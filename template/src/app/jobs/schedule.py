@@ -7,10 +7,9 @@ from typing import Any
 
 import structlog
 from celery.schedules import crontab
-from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import new_session
@@ -60,22 +59,32 @@ def enqueue_ticks(entries: Iterable[Entry]) -> int:
         now = session.scalars(select(func.now())).one()
         last = {tick.name: tick.at for tick in session.scalars(select(Tick))}
         for entry in entries:
-            name = f"schedule: {entry.name}"
-            if name not in last:
-                session.execute(insert(Tick).values(name=name).on_conflict_do_nothing())
-            elif tick := entry.newest_tick(last[name], now):
-                move = update(Tick).where(Tick.name == name, Tick.at == last[name]).values(at=tick)
-                if session.execute(move.returning(Tick.name)).one_or_none():
-                    made += _enqueue(session, entry, f"{name} {tick.isoformat()}")
+            try:
+                with session.begin_nested():
+                    made += _enqueue_tick(session, entry, last.get(_tick_name(entry)), now)
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
+                log.exception("an entry of the schedule cannot be enqueued", entry=entry.name)
+            except Exception:
+                # Nothing that is wrong with one entry keeps the relay from everything else.
+                log.exception("an entry of the schedule cannot be enqueued", entry=entry.name)
     return made
 
 
-def _enqueue(session: Session, entry: Entry, unique_key: str) -> bool:
-    try:
-        with session.begin_nested():
-            enqueue(session, entry.task, unique_key=unique_key, **entry.arguments)
-    except (TypeError, ValidationError, IntegrityError):
-        # Nothing that is wrong with one entry keeps the relay from everything else.
-        log.exception("this entry of the schedule cannot be enqueued", name=entry.name)
+def _tick_name(entry: Entry) -> str:
+    return f"schedule: {entry.name}"
+
+
+def _enqueue_tick(session: Session, entry: Entry, last: datetime | None, now: datetime) -> bool:
+    name = _tick_name(entry)
+    if last is None:
+        session.execute(insert(Tick).values(name=name).on_conflict_do_nothing())
         return False
+    if (tick := entry.newest_tick(last, now)) is None:
+        return False
+    moved = update(Tick).where(Tick.name == name, Tick.at == last).values(at=tick).returning(Tick.name)
+    if session.execute(moved).one_or_none() is None:
+        return False
+    enqueue(session, entry.task, unique_key=f"{name} {tick.isoformat()}", **entry.arguments)
     return True

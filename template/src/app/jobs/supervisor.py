@@ -2,7 +2,7 @@
 
 import os
 import signal
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 import structlog
@@ -34,7 +34,10 @@ def _write_down_what_ended_it(sender: Any, task_id: str, exception: BaseExceptio
 
 @worker_shutting_down.connect
 def _bound_the_wait(how: str, **_: object) -> None:
-    """At SIGTERM or Ctrl-C Celery waits for what runs: here is the end of its patience."""
+    """At SIGTERM or Ctrl-C Celery waits for what runs: here is the end of its patience. At SIGQUIT it waits for nothing."""
+    if how == "Cold":
+        # Not here in the handler of a signal, which interrupts who knows what.
+        Thread(target=_write, args=(GIVE_BACK, {"me": worker_name()})).start()
     if how == "Warm":
         seconds = get_settings().worker_stop_seconds
         timer = Timer(seconds, _stop_now)

@@ -14,6 +14,8 @@ from sqlalchemy import Interval as IntervalType
 from app.jobs.models import PROGRESS_CHANNEL, Job, Status
 
 NOW = func.now()
+IDLE: dict[str, Any] = {"token": None, "worker": None}
+_cancelled = Job.cancel_requested_at.is_not(None)
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
 
 
@@ -28,9 +30,19 @@ def _history(reason: ColumnElement[Any]) -> ColumnElement[Any]:
     return Job.history.concat(func.jsonb_build_array(attempt))
 
 
+def _queued(run_at: ColumnElement[Any], due_at: ColumnElement[Any], reason: ColumnElement[Any]) -> dict[str, Any]:
+    """Back to the queue, unless somebody has cancelled it meanwhile."""
+    return IDLE | {
+        "status": case((_cancelled, literal(Status.CANCELLED, Job.status.type)), else_=Status.QUEUED),
+        "due_at": case((_cancelled, None), else_=due_at),
+        "finished_at": case((_cancelled, func.clock_timestamp())),
+        "run_at": run_at,
+        "history": _history(reason),
+    }
+
+
 # What a claimed job belongs to: this token. Zero rows: it belongs to another attempt by now.
 MINE = update(Job).where(Job.id == bindparam("job_id"), Job.token == bindparam("my_token"))
-IDLE: dict[str, Any] = {"token": None, "worker": None}
 FINISHED = IDLE | {"due_at": None, "finished_at": func.clock_timestamp()}
 REASON = bindparam("reason", type_=String)
 
@@ -50,53 +62,40 @@ CLAIM = (
         Job.attempts,
         Job.crashes,
         Job.created_at,
-        Job.cancel_requested_at.is_not(None).label("cancelled"),
+        _cancelled.label("cancelled"),
         # A claim that a crash of PostgreSQL takes back did no harm: its commit need not wait for the disk.
         func.set_config("synchronous_commit", "off", True),
     )
 )
 EXTEND = MINE.values(due_at=_after("lease"))
 PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(
-    Job.cancel_requested_at.is_not(None), func.pg_notify(PROGRESS_CHANNEL, cast(Job.id, String))
+    _cancelled, func.pg_notify(PROGRESS_CHANNEL, cast(Job.id, String))
 )
 SUCCEED = MINE.values(status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED)
 FAIL = MINE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED)
-STOP_CANCELLED = MINE.where(Job.cancel_requested_at.is_not(None)).values(
+STOP_CANCELLED = MINE.where(_cancelled).values(
     status=Status.CANCELLED, error=None, history=_history(literal("cancelled")), **FINISHED
 )
-RETRY = MINE.values(
-    status=Status.QUEUED,
-    error=REASON,
-    history=_history(REASON),
-    run_at=_after("delay"),
-    due_at=_after("delay"),
-    **IDLE,
-)
+RETRY = MINE.values(error=REASON, **_queued(_after("delay"), _after("delay"), REASON))
 
 # The main process of a worker speaks for its attempts, without their tokens.
-OF_WORKER = update(Job).where(Job.status == Status.RUNNING, Job.worker == bindparam("me"))
+OF_WORKER = update(Job).where(
+    # The first condition has an index.
+    Job.due_at.is_not(None),
+    Job.status == Status.RUNNING,
+    Job.worker == bindparam("me"),
+)
 OUT_OF_TIME = OF_WORKER.where(Job.id == bindparam("job_id")).values(
     status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED
 )
 # The attempt does not count: the job did nothing wrong.
-GIVE_BACK = OF_WORKER.values(
-    status=Status.QUEUED,
-    attempts=Job.attempts - 1,
-    history=_history(literal("the worker was stopped")),
-    run_at=NOW,
-    due_at=NOW,
-    **IDLE,
-)
+GIVE_BACK = OF_WORKER.values(attempts=Job.attempts - 1, **_queued(NOW, NOW, literal("the worker was stopped")))
 
 # At once after the first death of a worker; after each further one there is more time to come to rest.
 CRASH_PAUSE = Job.crashes * Job.crashes * literal(timedelta(seconds=5), IntervalType)
+DEATH = literal("the worker died")
 WORKER_LOST = OF_WORKER.where(Job.id == bindparam("job_id")).values(
-    status=Status.QUEUED,
-    crashes=Job.crashes + 1,
-    history=_history(literal("the worker died")),
-    run_at=NOW + CRASH_PAUSE,
-    due_at=NOW + CRASH_PAUSE,
-    **IDLE,
+    crashes=Job.crashes + 1, **_queued(NOW + CRASH_PAUSE, NOW + CRASH_PAUSE, DEATH)
 )
 
 # The relay. A message that no worker has answered is sent again, less and less often.
@@ -112,25 +111,27 @@ _due = (
 _died = Job.status == Status.RUNNING
 _patience = bindparam("patience", type_=IntervalType)
 _next_look = func.greatest(_patience, func.least(NOW - Job.run_at, literal(LONGEST_PATIENCE, IntervalType)))
+_pause_or_send = case((Job.crashes > 0, NOW + CRASH_PAUSE), else_=NOW + _patience)
+_lost = _queued(NOW + CRASH_PAUSE, _pause_or_send, DEATH) | {"crashes": Job.crashes + 1}
+_kept = {name: getattr(Job, name) for name in _lost.keys() - IDLE} | {"due_at": NOW + _next_look}
 TAKE = (
     update(Job)
     .where(Job.id == _due.c.id)
-    .values(
-        status=Status.QUEUED,
-        crashes=case((_died, Job.crashes + 1), else_=Job.crashes),
-        history=case((_died, _history(literal("the worker died"))), else_=Job.history),
-        run_at=case((_died, NOW + CRASH_PAUSE), else_=Job.run_at),
-        due_at=NOW + case((and_(_died, Job.crashes > 0), CRASH_PAUSE), (_died, _patience), else_=_next_look),
-        **IDLE,
-    )
+    .values(IDLE | {name: case((_died, _lost[name]), else_=kept) for name, kept in _kept.items()})
     # A job that is to come to rest first is published at its next turn.
-    .returning(Job.id, Job.task, Job.queue, Job.due_at, (Job.run_at <= NOW).label("ready"))
+    .returning(
+        Job.id,
+        Job.task,
+        Job.queue,
+        Job.due_at,
+        and_(Job.status == Status.QUEUED, Job.run_at <= NOW).label("ready"),
+    )
 )
 # Only rows that are as TAKE left them: the message may have arrived although sending it failed.
 PUT_BACK = (
     update(Job)
     .where(Job.id == bindparam("job_id"), Job.due_at == bindparam("looked_at"), Job.status == Status.QUEUED)
-    .values(due_at=NOW)
+    .values(due_at=_after("pause"))
 )
 # Messages in the memory of a process are gone with it, and so are the attempts that it made.
 FORGOTTEN = update(Job).where(Job.due_at.is_not(None), Job.run_at <= NOW).values(due_at=NOW)
@@ -144,6 +145,7 @@ CANCEL = (
         status=case((_waits, literal(Status.CANCELLED, Job.status.type)), else_=Job.status),
         due_at=case((_waits, None), else_=Job.due_at),
         finished_at=case((_waits, func.clock_timestamp())),
+        error=case((_waits, None), else_=Job.error),
         cancel_requested_at=func.coalesce(Job.cancel_requested_at, NOW),
     )
 )

@@ -1,0 +1,73 @@
+"""The relay as it runs: woken by a commit, and through losses."""
+
+from collections.abc import Iterator
+from threading import Event, Thread
+from uuid import uuid4
+
+import pytest
+from amqp.exceptions import AccessRefused
+from conftest import Published
+from processes import cut_connections, listeners, until
+from sqlalchemy.orm import Session
+
+from app.db import engine
+from app.jobs.enqueue import enqueue
+from app.jobs.models import CHANNEL, Job
+from app.jobs.relay import relay
+from app.users.tasks import send_welcome
+from app.worker import celery
+
+
+def queued(session: Session) -> Job:
+    job = enqueue(session, send_welcome, user_id=uuid4())
+    session.commit()
+    return job
+
+
+@pytest.fixture
+def relaying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A relay that listens for as long as the test runs, and looks by itself after so many seconds."""
+    monkeypatch.setattr("app.jobs.relay.POLL", request.param)
+    stop = Event()
+    thread = Thread(target=relay, args=(stop,))
+    thread.start()
+    until(lambda: listeners() == 1)
+    yield
+    stop.set()
+    with engine().begin() as connection:
+        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+    thread.join()
+
+
+@pytest.mark.parametrize("relaying", [300.0], indirect=True)
+def test_a_commit_wakes_the_relay(session: Session, published: Published, relaying: None) -> None:
+    job = queued(session)
+
+    until(lambda: published() == [str(job.id)])
+
+
+@pytest.mark.parametrize("relaying", [0.1], indirect=True)
+def test_the_relay_survives_the_loss_of_its_connections(session: Session, published: Published, relaying: None) -> None:
+    cut_connections()
+
+    job = queued(session)
+
+    until(lambda: published() == [str(job.id)])
+
+
+@pytest.mark.parametrize("relaying", [0.1], indirect=True)
+def test_the_relay_outlives_errors_that_it_does_not_know(
+    session: Session, published: Published, relaying: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Event()
+
+    def refuse(*_: object, **__: object) -> None:
+        refused.set()
+        raise AccessRefused("wrong password")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(celery, "send_task", refuse)
+        job = queued(session)
+        assert refused.wait(5)
+
+    until(lambda: published() == [str(job.id)])
