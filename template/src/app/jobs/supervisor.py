@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery.signals import task_failure, worker_shutting_down
+from celery.signals import task_failure, worker_ready, worker_shutting_down
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import engine
@@ -17,6 +17,13 @@ from app.settings import get_settings
 from app.worker import worker_name
 
 log = structlog.get_logger(__name__)
+
+_pool: list[Any] = []
+
+
+@worker_ready.connect
+def _remember_the_pool(sender: Any, **_: object) -> None:
+    _pool[:] = [sender.pool]
 
 
 @task_failure.connect
@@ -48,7 +55,9 @@ def _bound_the_wait(how: str, **_: object) -> None:
 def _stop_now() -> None:
     # First the rows: from here on nothing that these attempts do is kept.
     _write(GIVE_BACK, {"me": worker_name()})
-    os.kill(os.getpid(), signal.SIGQUIT)
+    if any(pool.signal_safe for pool in _pool):
+        os.kill(os.getpid(), signal.SIGQUIT)
+    # Threads cannot be ended. They end by themselves, where their job next looks at its row.
 
 
 def _write(change: Any, values: dict[str, Any]) -> None:
