@@ -93,7 +93,10 @@ class Worker:
 def remove_queue() -> None:
     queue = celery.amqp.queues[celery.conf.task_default_queue]
     with celery.connection_for_write() as connection:
-        queue.bind(connection.default_channel).delete()
+        bound = queue.bind(connection.default_channel)
+        # In memory a queue that nobody has used is none that could be deleted.
+        bound.declare()
+        bound.delete()
         queue.exchange.bind(connection.default_channel).delete()
     celery.close()
 

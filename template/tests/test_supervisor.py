@@ -1,5 +1,6 @@
 """A real worker that is stopped, or whose processes die, in the middle of a job."""
 
+from importlib import import_module
 from time import monotonic
 from uuid import uuid4
 
@@ -11,7 +12,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from work import add_users
 
-import app.jobs.supervisor  # noqa: F401, as a worker does
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
 from app.jobs.transitions import CANCEL
@@ -78,6 +78,8 @@ def test_the_main_process_writes_down_how_a_process_ended(
     session.execute(update(Job).where(Job.id == ours.id).values(worker=worker_name()))
     session.commit()
 
+    # As a worker does: now it listens to Celery's signals.
+    import_module("app.jobs.supervisor")
     for job in (ours, elsewhere):
         task_failure.send(sender=add_users, task_id=str(job.id), exception=death)
 
