@@ -12,7 +12,7 @@ from app.jobs.arguments import arguments_of
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
 from app.jobs.relay import publish_due
-from app.jobs.runner import RunningJob
+from app.jobs.runner import JobTask, RunningJob
 from app.jobs.tasks import purge_jobs
 from app.users.models import User
 from app.users.tasks import send_welcome
@@ -103,3 +103,19 @@ def test_a_job_of_another_queue_is_published_there(session: Session, monkeypatch
 
     # One process that feeds itself has one queue.
     assert sent == [None if celery.conf.broker_url.startswith("memory:") else "urgent"]
+
+
+def test_of_two_time_limits_one_may_be_left_out() -> None:
+    def soft(job: RunningJob) -> None: ...
+    def hard(job: RunningJob) -> None: ...
+
+    tasks = (
+        celery.task(base=JobTask, soft_time_limit=100)(soft),
+        celery.task(base=JobTask, time_limit=100)(hard),
+        purge_jobs,
+    )
+    limits = [(task.soft_time_limit, task.time_limit) for task in tasks]
+    for task in tasks[:2]:
+        celery.tasks.pop(task.name)
+
+    assert limits == [(100, 160), (90, 100), (1800, 1860)]

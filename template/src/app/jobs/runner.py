@@ -63,12 +63,13 @@ class JobTask(Task[..., Any]):
         raise TypeError(f"{self.name} needs a job's row; use enqueue(session, {self.__name__}, ...).")
 
     @classmethod
-    def on_bound(cls, app: Celery) -> None:
-        """Celery counts the hard limit from the soft one: with one of them given, the other follows."""
+    def bind(cls, app: Celery) -> Celery:
+        """Celery starts the hard limit after the soft one: of two that belong together one may be left out."""
         if cls.time_limit and not cls.soft_time_limit:
             cls.soft_time_limit = max(1, cls.time_limit * 9 // 10)
         elif cls.soft_time_limit and not cls.time_limit:
             cls.time_limit = cls.soft_time_limit + 60
+        return super().bind(app)
 
     @cached_property
     def arguments(self) -> type[BaseModel]:
