@@ -110,4 +110,6 @@ def test_a_worker_that_is_not_there_is_an_exit_code(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_worker_that_works_answers(worker: Worker) -> None:
+    until(lambda: " ready." in worker.log.read_text())
+
     until(lambda: run("health", "worker", "--name", worker.name)[0] == 0)

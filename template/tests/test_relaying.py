@@ -1,6 +1,7 @@
 """The relay as it runs: woken by a commit, and through losses."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from threading import Event, Thread
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ def queued(session: Session) -> Job:
 def relaying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A relay that listens for as long as the test runs, and looks by itself after so many seconds."""
     monkeypatch.setattr("app.jobs.relay.POLL", request.param)
+    monkeypatch.setattr("app.jobs.relay.STAND_BACK", timedelta(0))
     stop = Event()
     thread = Thread(target=relay, args=(stop,))
     thread.start()
