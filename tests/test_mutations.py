@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from combinations import DEFAULTS, TEMPLATE, Answers, as_only
 from conftest import present_or_skipped
 from run_folder import RunFolder
-from services import SERVICES, url_of
+from services import namespace, url_of
 from snapshot import snapshot
 from suite import UV
 
@@ -108,15 +109,17 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_the_matrix_turns_red(tmp_path: Path, run_folder: RunFolder, fault: Fault) -> None:
-    services = {}
-    if fault.found_by == RUNS:
-        with present_or_skipped():
-            services = {SERVICES[name].variable: url_of(run_folder, name) for name in ("postgresql", "redis")}
     mutant = tmp_path / "template"
     snapshot(TEMPLATE, mutant)
     fault.breaks(mutant)
 
-    code, output = outcome_of(mutant, fault.found_by, dict(fault.answers), services)
+    with ExitStack() as held:
+        services = {}
+        if fault.found_by == RUNS:
+            with present_or_skipped():
+                services["TEST_DATABASE_URL"] = url_of(run_folder, "postgresql")
+                services["TEST_REDIS_URL"] = held.enter_context(namespace(run_folder, "redis"))
+        code, output = outcome_of(mutant, fault.found_by, dict(fault.answers), services)
 
     assert code == 1, output
     assert re.search(fault.says, output), output
