@@ -14,6 +14,12 @@ from chaos_service import Service
 
 # How many jobs lie around when a fault needs some that do.
 SOME = 12
+# Seconds. The load goes on meanwhile: these are how long a fault lasts, not waits for something to happen.
+UNDER_LOAD = 4
+PAST_THE_LEASE = 4
+AWAY = 2
+FROZEN = 10
+STOPPED = 20
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,13 @@ class Fault:
 
 def wrong_clocks(service: Service) -> None:
     """The service began with workers whose clocks are wrong, one hour ahead and one hour behind, and no others."""
-    time.sleep(4)
+    time.sleep(UNDER_LOAD)
 
 
 def everything_twice(service: Service) -> None:
     for program in (service.relay(), service.worker(), service.worker()):
         program.start()
-    time.sleep(4)
+    time.sleep(UNDER_LOAD)
 
 
 def worker_killed(service: Service) -> None:
@@ -100,14 +106,14 @@ def worker_frozen(service: Service) -> None:
     """Past its lease, so that two work on one job, and the first to begin is the last to end."""
     worker, _ = _busy(service)
     with frozen(worker):
-        time.sleep(4)
+        time.sleep(PAST_THE_LEASE)
 
 
 def database_restarted(service: Service) -> None:
     """Without a word to its clients: some commits are done, and nobody hears so."""
     service.database.tell(signal.SIGQUIT)
     service.database.await_end()
-    time.sleep(2)
+    time.sleep(AWAY)
     service.database.start()
 
 
@@ -126,21 +132,21 @@ def broker_stopped(service: Service) -> None:
     began = time.monotonic()
     service.broker.tell(signal.SIGTERM)
     service.broker.await_end()
-    time.sleep(max(0, began + 20 - time.monotonic()))
+    time.sleep(max(0, began + STOPPED - time.monotonic()))
     service.broker.start()
 
 
 def broker_frozen(service: Service) -> None:
     assert service.broker is not None
     with frozen(service.broker):
-        time.sleep(10)
+        time.sleep(FROZEN)
 
 
 def broker_wiped(service: Service) -> None:
     assert service.broker is not None
     # So that it holds messages which nobody has taken.
     with frozen(*service.workers):
-        time.sleep(2)
+        time.sleep(AWAY)
         service.broker.end()
         service.wipe_broker()
     service.broker.start()

@@ -38,10 +38,10 @@ class _SkewedDatetime(_Datetime, metaclass=_AnyDatetime):
 _SkewedDatetime.__name__ = _SkewedDatetime.__qualname__ = "datetime"
 _SkewedDatetime.__module__ = "datetime"
 # What C code makes is not found under its name any more.
-copyreg.pickle(_Datetime, lambda value: (_SkewedDatetime, value.__reduce__()[1]))  # type: ignore[arg-type]
+copyreg.pickle(_Datetime, lambda value: (_SkewedDatetime, value.__reduce__()[1]))
 
 time.time = lambda: _time() + SKEW
 time.time_ns = lambda: _time_ns() + int(SKEW * 1e9)
 time.gmtime = lambda seconds=None: _gmtime(time.time() if seconds is None else seconds)
 time.localtime = lambda seconds=None: _localtime(time.time() if seconds is None else seconds)
-datetime.datetime = _SkewedDatetime  # type: ignore[misc]
+datetime.datetime = _SkewedDatetime
