@@ -21,7 +21,7 @@ test: $(UV)
 	@$(UV) run --quiet --frozen pytest $(or $(ARGS),-m "not chaos")
 	@test -n '$(subst ','\'',$(ARGS))' || $(UV) run --quiet --frozen pytest -m chaos -n 2
 
-# What needs no service and takes less than a minute: every combination rendered, formatted and linted.
+# What needs no service and takes about a minute: each e-mail provider, the other choices in turn, rendered and linted.
 test-quick: $(UV)
 	@$(UV) run --quiet --frozen pytest -m "not matrix and not slow" $(ARGS)
 

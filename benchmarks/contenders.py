@@ -1,10 +1,13 @@
 """Who takes part: the processes of each, and how one sees that all its jobs are finished."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["CONTENDERS", "Contender", "Program"]
+__all__ = ["CONTENDERS", "OTHERS", "OURS", "WORK", "Contender", "Program"]
 
 PROCESSES = 2
+# The modules of the contenders.
+WORK = Path(__file__).parent / "work"
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,16 @@ def _celery(module: str) -> Program:
 # Several at a time, as suits coroutines: 4 did as well as 8 and 16, and better than its default of 1.
 _PEER = Program(("procrastinate", "-v", "-a", "peer.app", "worker", "-c", "4"), "Starting worker")
 
-CONTENDERS = (
-    Contender(
-        "durable job",
-        "durable",
-        (_celery("durable"), Program(("app", "relay"), "relay listens")),
-        "jobs",
-        "SELECT count(*) FROM jobs WHERE due_at IS NOT NULL",
-    ),
+
+def _durable(name: str, module: str) -> Contender:
+    relay = Program(("python", str(WORK / "relay.py"), module), "relay listens")
+    return Contender(
+        name, module, (_celery(module), relay), "jobs", "SELECT count(*) FROM jobs WHERE due_at IS NOT NULL"
+    )
+
+
+OURS = (_durable("durable job", "durable"), _durable("durable job, up to 25 in a message", "handfuls"))
+OTHERS = (
     Contender("plain Celery, safe", "plain", (_celery("plain"),), "", "SELECT 0"),
     Contender(
         "procrastinate",
@@ -52,3 +57,4 @@ CONTENDERS = (
         "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')",
     ),
 )
+CONTENDERS = OURS + OTHERS

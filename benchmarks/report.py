@@ -2,6 +2,7 @@
 
 from statistics import median, quantiles
 
+from contenders import OTHERS, OURS
 from measure import Turn
 
 __all__ = ["table"]
@@ -21,7 +22,7 @@ def table(broker: str, rounds: Rounds) -> str:
         "",
         "| ratio within a round | enqueue to finish | enqueue alone | drain |",
         "|---|---|---|---|",
-        *(_ratios(names[0], other, rounds) for other in names[1:]),
+        *(_ratios(one.name, other.name, rounds) for one in OURS for other in OTHERS),
     ]
     return "\n".join(lines)
 

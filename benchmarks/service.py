@@ -14,13 +14,13 @@ from copier import run_copy
 from copier.errors import DirtyLocalWarning
 
 from combinations import TEMPLATE
+from contenders import WORK
 from run_folder import RunFolder
 from services import database, namespace, url_of
 from suite import UV, execute
 
 __all__ = ["Asked", "Service", "served"]
 
-WORK = Path(__file__).parent / "work"
 # Needed by nobody but its benchmark.
 PEER = "procrastinate>=3.10,<4"
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 
 # The service has jobs of its own as well.
-OURS = "FROM jobs WHERE task = 'app.chaos.tasks.leave_effect'"
+OURS = "FROM jobs WHERE task LIKE 'app.chaos.tasks.leave_effect%%'"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Vhosts of our own on the RabbitMQ at its standard port, one for each suite."""
+"""Vhosts of our own on the RabbitMQ at its standard port, one for each suite that runs."""
 
 import shutil
 import subprocess
@@ -13,8 +13,9 @@ from run_folder import RunFolder, locked
 
 SERVER = "amqp://guest:guest@127.0.0.1:5672/"
 MANAGEMENT = "http://guest:guest@127.0.0.1:15672/api"
-# As many as the full product takes: one start of rabbitmqctl costs more than all of them.
-BATCH = 16
+# One start of rabbitmqctl costs more than several of them. Used again and again: each keeps some thirty files open, and
+# a server that has no more to open hangs.
+BATCH = 4
 
 
 def local(run: RunFolder) -> str:
@@ -23,16 +24,21 @@ def local(run: RunFolder) -> str:
         _connect("/")
     except Exception as error:
         raise Missing(f"none at 127.0.0.1:5672 for guest ({error})") from error
-    _put_back(run, vhost(run))
+    give_back(run, claim(run))
     return f"{SERVER}/"
 
 
-def vhost(run: RunFolder) -> str:
-    """The URL of a vhost that no suite has used, made beforehand with others; the run takes all away at its end."""
+def claim(run: RunFolder) -> str:
+    """The URL of a vhost that no suite uses, made beforehand with others; the run takes all away at its end."""
     with locked(run.path / "vhosts.lock"):
         free = _free(run) or _make(run)
         (run.path / "vhosts").write_text("\n".join(free[1:]))
         return SERVER + free[0]
+
+
+def give_back(run: RunFolder, url: str) -> None:
+    with locked(run.path / "vhosts.lock"):
+        (run.path / "vhosts").write_text("\n".join([url.removeprefix(SERVER), *_free(run)]))
 
 
 def delete_vhosts(by: str, prefix: str) -> None:
@@ -53,11 +59,6 @@ def delete_vhosts(by: str, prefix: str) -> None:
 def _free(run: RunFolder) -> list[str]:
     file = run.path / "vhosts"
     return file.read_text().split() if file.exists() else []
-
-
-def _put_back(run: RunFolder, url: str) -> None:
-    with locked(run.path / "vhosts.lock"):
-        (run.path / "vhosts").write_text("\n".join([url.removeprefix(SERVER), *_free(run)]))
 
 
 def _make(run: RunFolder) -> list[str]:

@@ -92,7 +92,11 @@ def namespace(run: RunFolder, broker: str) -> Iterator[str]:
         finally:
             _flush_redis(url, run.path.name)
     elif server == f"{rabbitmq.SERVER}/" and not os.environ.get(SERVICES[broker].variable):
-        yield rabbitmq.vhost(run)
+        url = rabbitmq.claim(run)
+        try:
+            yield url
+        finally:
+            rabbitmq.give_back(run, url)
     else:
         yield server
 

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from combinations import AXES
 from conftest import Generate
 
 ANSWERS = ".copier-answers.yml"
 COLOURED = {
     f"src/app/{name}.py"
     for name in (
+        "deliveries/routes",
+        "deliveries/service",
         "health",
         "jobs/routes",
         "jobs/service",
@@ -25,9 +28,16 @@ PROVIDER = {
     "README.md",
     "pyproject.toml",
     "src/app/mail/provider.py",
+    "src/app/mail/webhook.py",
     "src/app/settings.py",
+    "tests/provider_api.py",
+    "tests/provider_schema.json",
     "tests/test_provider.py",
+    "tests/test_provider_failures.py",
 }
+# Of providers with an API over HTTP; SMTP has neither the client nor a webhook, and SES has boto3.
+WEBHOOK = {"tests/test_webhook_contract.py"}
+CLIENT = {"src/app/mail/http.py"}
 
 RADIUS = {
     ("project_name", "Shop"): {"README.md", "compose.yaml", "pyproject.toml", "src/app/settings.py"},
@@ -44,7 +54,11 @@ RADIUS = {
     },
     ("database", "sync"): {"README.md", "pyproject.toml", "src/app/session.py"} | COLOURED,
     ("email_provider", "smtp"): PROVIDER,
-    ("email_provider", "resend"): PROVIDER,
+    **{
+        ("email_provider", name): PROVIDER | WEBHOOK | (set() if name == "ses" else CLIENT)
+        for name in AXES["email_provider"]
+        if name not in {"outbox", "smtp"}
+    },
     ("ci", "gitlab"): {".github/workflows/ci.yml", ".gitlab-ci.yml"},
     ("ci", "none"): {".github/workflows/ci.yml"},
 }

@@ -63,14 +63,14 @@ FAULTS = [
         "a misspelt choice",
         replace("copier.yml", ": resend", ": resned"),
         RENDERS,
-        r"variants/email/resned/provider\.py",
+        r"variants/email/resned/\w+\.py",
         (("email_provider", "resned"),),
     ),
     Fault(
         "a choice without a variant",
         replace("copier.yml", "  default: outbox", "    Pigeon Post: pigeon\n  default: outbox"),
         RENDERS,
-        r"variants/email/pigeon/provider\.py",
+        r"variants/email/pigeon/\w+\.py",
         (("email_provider", "pigeon"),),
     ),
     Fault(
@@ -93,9 +93,9 @@ FAULTS = [
     ),
     Fault(
         "a provider's wrong address",
-        replace("variants/email/resend/provider.py", "https://api.resend.com", "https://api.resend.test"),
+        replace("variants/email/resend/settings.py", "https://api.resend.com", "https://api.resend.test"),
         RUNS,
-        r"FAILED tests/test_provider\.py::test_the_address_is_the_one_that_resend_documents",
+        r"FAILED tests/test_provider_contract\.py::test_the_addresses_are_the_documented_ones",
         (("email_provider", "resend"),),
     ),
     Fault(

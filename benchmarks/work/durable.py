@@ -28,9 +28,9 @@ def sessions() -> sessionmaker[Session]:
     return sessionmaker(create_engine(get_settings().database_url), expire_on_commit=False)
 
 
-def submit(number: int) -> float:
+def submit(number: int, task: JobTask = insert) -> float:
     with sessions()() as session:
-        enqueue(session, insert, number=number)
+        enqueue(session, task, number=number)
         session.flush()
         asked_at = time()
         session.commit()

@@ -1,21 +1,17 @@
 """A real PostgreSQL with the real migrations, and rows that are really committed."""
 
 from collections.abc import Callable, Iterator
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from shutil import rmtree
+from uuid import uuid4
 
-import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
 from celery.result import EagerResult
-from environment import prepare_environment
+from environment import create_database, prepare_environment
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from processes import Worker, remove_queue, until, working
-from sqlalchemy import func, make_url, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.db import Base, engine, new_session
@@ -25,6 +21,8 @@ from app.settings import get_settings
 from app.users.models import User
 from app.worker import celery
 
+pytest_plugins = ["mail_fixtures"]
+
 PASSWORD = "correct horse battery"
 
 
@@ -33,18 +31,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Tests with a real worker come last: it would take the jobs of the others."""
-    items.sort(key=lambda item: "worker" in item.fixturenames)
+    """Tests with a real worker come last: it would take the jobs of the others. The very last is the one that ends it."""
+    items.sort(key=lambda item: ["worker" in item.fixturenames, "worker_to_stop" in item.fixturenames])
 
 
 @pytest.fixture(scope="session", autouse=True)
 def database() -> Iterator[None]:
-    url = make_url(get_settings().database_url)
-    maintenance = url.set(database="postgres").render_as_string(hide_password=False)
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'.encode())
-        connection.execute(f'CREATE DATABASE "{url.database}"'.encode())
-    command.upgrade(Config("alembic.ini"), "head")
+    create_database()
     yield
     remove_queue()
     engine().dispose()
@@ -54,9 +47,9 @@ def database() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _empty_after_each_test(database: None) -> Iterator[None]:
     yield
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    # Of a few rows DELETE is much cheaper than TRUNCATE, which writes new files.
     with engine().begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables}"))
+        connection.exec_driver_sql("; ".join(str(table.delete()) for table in reversed(Base.metadata.sorted_tables)))
     for file in Path(get_settings().mail_outbox).glob("*.eml"):
         file.unlink()
 
@@ -72,8 +65,9 @@ def api() -> FastAPI:
     return create_app()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(api: FastAPI) -> Iterator[TestClient]:
+    """For all tests of a file: its engine need not learn every statement again in each of them."""
     with TestClient(api, raise_server_exceptions=False) as client:
         yield client
 
@@ -108,15 +102,16 @@ def relay_looked(session: Session) -> None:
     session.commit()
 
 
-RunJob = Callable[[Job], EagerResult[object]]
+RunJob = Callable[..., EagerResult[object]]
 
 
 @pytest.fixture
 def run_job(session: Session) -> RunJob:
-    """Deliver a job's message once, to this process; then show the row as it is."""
+    """Deliver the message of a job, or of several, once, to this process; then show the rows as they are."""
 
-    def run(job: Job) -> EagerResult[object]:
-        result = celery.tasks[job.task].apply(task_id=str(job.id))
+    def run(job: Job, *others: Job) -> EagerResult[object]:
+        ids = tuple(str(one.id) for one in (job, *others))
+        result = celery.tasks[job.task].apply(ids if others else (), task_id=str(uuid4()) if others else ids[0])
         session.expire_all()
         return result
 
@@ -140,26 +135,34 @@ def worker(_workplace: Worker, session: Session) -> Iterator[Worker]:
     print(_workplace.log.read_text()[said:])
 
 
+@pytest.fixture
+def worker_to_stop(worker: Worker) -> Worker:
+    """The same worker, for the test after which nobody needs it."""
+    return worker
+
+
 SetVariable = Callable[[str, str], None]
 
 
 @pytest.fixture
 def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
     """As if the process had been started with this in its environment."""
+    changed = set()
 
     def forget() -> None:
-        if engine.cache_info().currsize:
-            engine().dispose()
-        engine.cache_clear()
         get_settings.cache_clear()
+        if "DATABASE_URL" in changed:
+            engine().dispose()
+            engine.cache_clear()
 
     def set_one(name: str, value: str) -> None:
+        changed.add(name)
         forget()
         monkeypatch.setenv(name, value)
 
     yield set_one
-    forget()
     monkeypatch.undo()
+    forget()
 
 
 Published = Callable[[], list[str]]
@@ -167,33 +170,19 @@ Published = Callable[[], list[str]]
 
 @pytest.fixture
 def published() -> Iterator[Published]:
-    """The ids of the messages published so far; taken out of the queue."""
-    with celery.connection_for_read() as connection:
+    """The messages published so far, each as the ids of its jobs; taken out of the queue."""
+    with celery.connection_or_acquire() as connection:
         queue = celery.amqp.queues[celery.conf.task_default_queue].bind(connection.default_channel)
         queue.declare()
 
         def take() -> list[str]:
-            ids = []
+            messages = []
             while message := queue.get():
                 message.ack()
-                positional, named, _ = message.payload
-                assert (positional, named) == ([], {}), "the row has the arguments"
-                ids.append(message.headers["id"])
-            return ids
+                ids, named, _ = message.payload
+                assert named == {}, "the row has the arguments"
+                messages.append(" ".join(ids or [message.headers["id"]]))
+            return messages
 
         queue.purge()
         yield take
-
-
-Outbox = Callable[[], list[EmailMessage]]
-
-
-@pytest.fixture
-def outbox() -> Outbox:
-    """The messages sent so far, oldest first."""
-
-    def read() -> list[EmailMessage]:
-        files = sorted(Path(get_settings().mail_outbox).glob("*.eml"))
-        return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
-
-    return read

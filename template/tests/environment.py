@@ -9,7 +9,10 @@ import os
 from pathlib import Path
 from tempfile import mkdtemp
 
+import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import make_url
@@ -17,7 +20,7 @@ from sqlalchemy import make_url
 from app import security
 from app.embedded import embedded_postgres
 from app.log import configure_logging
-from app.settings import Settings, SettingsInvalid
+from app.settings import Settings, SettingsInvalid, get_settings
 
 
 def prepare_environment() -> None:
@@ -53,3 +56,13 @@ def _test_database_url() -> str:
     if not (url.database or "").endswith("_test"):
         pytest.exit(f"The tests empty their database, and {url.database!r} does not end in _test.", returncode=2)
     return url.render_as_string(hide_password=False)
+
+
+def create_database() -> None:
+    """A new one, with the tables that the migrations make."""
+    url = make_url(get_settings().database_url)
+    maintenance = url.set(database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'.encode())
+        connection.execute(f'CREATE DATABASE "{url.database}"'.encode())
+    command.upgrade(Config("alembic.ini"), "head")

@@ -7,6 +7,7 @@ from amqp.exceptions import AccessRefused
 from conftest import Published
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
+from work import add_user_in_company
 
 from app.db import engine
 from app.jobs.enqueue import enqueue
@@ -28,6 +29,16 @@ def test_a_committed_job_is_published_once_and_carries_only_its_id(session: Sess
 
     assert [publish_due(), publish_due()] == [1, 0]
     assert published() == [str(job.id)]
+
+
+def test_short_jobs_travel_together_where_their_task_says_so(session: Session, published: Published) -> None:
+    short = [enqueue(session, add_user_in_company, email=f"{number}@example.org") for number in range(4)]
+    alone = queued(session)
+
+    assert publish_due() == 5
+
+    first, second, third, fourth = [str(job.id) for job in short]
+    assert sorted(published()) == sorted([f"{first} {second} {third}", fourth, str(alone.id)])
 
 
 def test_a_message_that_nobody_answered_is_published_again_later_and_later(

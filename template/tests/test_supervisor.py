@@ -8,7 +8,7 @@ import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.signals import task_failure
 from processes import Worker, until
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 from work import add_users
 
@@ -16,7 +16,7 @@ from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
 from app.jobs.transitions import CANCEL
 from app.users.models import User
-from app.worker import worker_name
+from app.worker import place
 
 
 def started(session: Session, count: int) -> Job:
@@ -33,11 +33,11 @@ def refreshed(session: Session, job: Job) -> Job:
     return job
 
 
-def test_a_stopped_worker_gives_its_long_job_back_at_once(session: Session, worker: Worker) -> None:
+def test_a_stopped_worker_gives_its_long_job_back_at_once(session: Session, worker_to_stop: Worker) -> None:
     job = started(session, count=100)
 
     stopped = monotonic()
-    worker.stop()
+    worker_to_stop.stop()
     seconds = monotonic() - stopped
 
     assert refreshed(session, job).status == Status.QUEUED
@@ -61,6 +61,25 @@ def test_a_job_whose_process_is_killed_starts_again_soon_and_has_one_effect(sess
     assert session.scalar(select(func.count()).select_from(User)) == 5
 
 
+def test_what_waited_behind_it_in_its_message_is_sent_again_at_once(session: Session) -> None:
+    running, waiting = (enqueue(session, add_users, count=1) for _ in range(2))
+    session.commit()
+    later = text("now() + interval '1 hour'")
+    session.execute(update(Job).values(due_at=later))
+    message_id = str(uuid4())
+    mine = {"status": Status.RUNNING, "token": uuid4(), "worker": place(message_id), "started_at": func.now()}
+    session.execute(update(Job).where(Job.id == running.id).values(mine))
+    session.commit()
+
+    import_module("app.jobs.supervisor")
+    lost = WorkerLostError("killed")
+    task_failure.send(sender=add_users, task_id=message_id, args=[str(running.id), str(waiting.id)], exception=lost)
+
+    session.expire_all()
+    assert (running.crashes, waiting.crashes, waiting.attempts) == (1, 0, 0)
+    assert session.scalar(select(func.count()).where(Job.due_at <= func.now(), Job.status == Status.QUEUED)) == 2
+
+
 @pytest.mark.parametrize(
     ("death", "status", "error"),
     [
@@ -75,7 +94,7 @@ def test_the_main_process_writes_down_how_a_process_ended(
     ours, elsewhere = (enqueue(session, add_users, count=1) for _ in range(2))
     session.commit()
     session.execute(update(Job).values(status=Status.RUNNING, token=uuid4(), worker="another", started_at=func.now()))
-    session.execute(update(Job).where(Job.id == ours.id).values(worker=worker_name()))
+    session.execute(update(Job).where(Job.id == ours.id).values(worker=place(str(ours.id))))
     session.commit()
 
     # As a worker does: now it listens to Celery's signals.

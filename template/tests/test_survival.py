@@ -1,8 +1,10 @@
 """The promise, in short: whatever dies, an accepted job runs, and its effect happens once."""
 
+from uuid import UUID, uuid4
+
 from processes import Worker, cut_connections, until
 from sqlalchemy import func, select
-from work import add_users
+from work import add_user_in_company, add_users
 
 from app.db import new_session
 from app.jobs.enqueue import enqueue
@@ -12,14 +14,17 @@ from app.worker import celery
 
 
 def test_every_job_has_one_effect_whatever_dies(worker: Worker) -> None:
-    accepted = []
+    accepted: dict[UUID, str] = {}
 
     def accept() -> None:
-        for _ in range(10):
+        for _ in range(5):
             with new_session() as session:
-                job = enqueue(session, add_users, count=1, seconds=0.05)
+                jobs = [
+                    enqueue(session, add_users, count=1, seconds=0.05),
+                    enqueue(session, add_user_in_company, email=f"{uuid4()}@example.org"),
+                ]
                 session.commit()
-                accepted.append(job.id)
+                accepted.update({job.id: job.task for job in jobs})
 
     accept()
     until(one_runs)
@@ -28,8 +33,8 @@ def test_every_job_has_one_effect_whatever_dies(worker: Worker) -> None:
     accept()
     cut_connections()
     # Each message once more, and then none at all.
-    for job_id in accepted:
-        celery.send_task(add_users.name, task_id=str(job_id))
+    for job_id, task in accepted.items():
+        celery.send_task(task, task_id=str(job_id))
     accept()
     celery.control.purge()
     accept()

@@ -2,8 +2,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from conftest import PASSWORD, Outbox, RunJob, SignIn
+from conftest import PASSWORD, RunJob, SignIn
 from fastapi.testclient import TestClient
+from mail_fixtures import Outbox
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 

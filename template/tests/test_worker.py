@@ -1,7 +1,8 @@
 """The service as it runs: API, worker process, and with a real broker the relay process."""
 
-from conftest import PASSWORD, Outbox
+from conftest import PASSWORD
 from fastapi.testclient import TestClient
+from mail_fixtures import Outbox
 from processes import Worker, until
 
 

@@ -14,7 +14,7 @@ from app.mail.failures import PermanentFailure
 from app.users.models import User
 from app.worker import celery
 
-__all__ = ["Then", "add_user", "add_users", "users", "write"]
+__all__ = ["Then", "add_user", "add_user_in_company", "add_users", "users", "write"]
 
 Then = Callable[[Callable[[RunningJob], object]], None]
 
@@ -40,6 +40,14 @@ def add_users(job: RunningJob, count: int, seconds: float = 0) -> None:
         job.progress(done, count)
         job.session.add(User(email=f"{uuid4()}@example.org", password_hash=""))
         sleep(seconds)
+
+
+@celery.task(base=JobTask, max_attempts=1, batch_size=3)
+def add_user_in_company(job: RunningJob, email: str) -> None:
+    """A short job, whose message may have others."""
+    job.session.add(User(email=email, password_hash=""))
+    job.session.flush()
+    then(job)
 
 
 def users(session: Session) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 
 from app.db import engine, new_session
+from app.deliveries.commands import mail
 from app.doctor import examine
 from app.jobs.commands import jobs
 from app.jobs.movement import MOVEMENT, complaint
@@ -32,6 +33,7 @@ from app.worker import celery
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.add_typer(jobs, name="jobs")
+cli.add_typer(mail, name="mail")
 
 
 @cli.command()

@@ -172,7 +172,7 @@ async def _say_when_ready(host: str, port: int, environment: Mapping[str, str]) 
         "",
         f"API       {url}",
         f"Docs      {url}/docs",
-        f"Mail      {environment['MAIL_OUTBOX']}   (one file per message)",
+        f"Mail      {url}/dev/mail   (kept in {environment['MAIL_OUTBOX']})",
         f"Database  {environment['DATABASE_URL']}",
         "",
         f"Ctrl-C stops everything. The data stays in {FOLDER}/.",

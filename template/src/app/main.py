@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import health
+from app.deliveries import routes as deliveries
 from app.errors import Invalid, add_problem_handlers, problems
 from app.jobs import routes as jobs
 from app.log import RequestLog, configure_logging
+from app.mail import outbox_page
 from app.reports import routes as reports
 from app.session import open_sessions
 from app.settings import get_settings
@@ -30,6 +32,9 @@ def create_app() -> FastAPI:
     api.include_router(health.router)
     api.include_router(users.router)
     api.include_router(jobs.router)
+    api.include_router(deliveries.router)
     api.include_router(reports.router)
     # New features go here.
+    if get_settings().environment == "development":
+        api.include_router(outbox_page.router)
     return api

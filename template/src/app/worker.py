@@ -20,7 +20,7 @@ from app.db import engine
 from app.log import configure_logging
 from app.settings import get_settings
 
-__all__ = ["celery", "try_delay", "worker_name"]
+__all__ = ["celery", "place", "try_delay", "worker_name"]
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,11 @@ _worker: list[str] = []
 def worker_name() -> str:
     """The worker that this process belongs to, by its main process; outside of one, this process."""
     return _worker[0] if _worker else f"{gethostname()}:{os.getpid()}"
+
+
+def place(message_id: str | None) -> str:
+    """Where the attempt of a message is made; it begins with the worker's name."""
+    return f"{worker_name()}/{message_id or ''}"
 
 
 class PlainTask(Task[..., Any]):

@@ -13,6 +13,16 @@ INSERT = text("INSERT INTO effects (job_id) VALUES (:job_id)")
 
 @celery.task(base=JobTask)
 def leave_effect(job: RunningJob, seconds: float) -> None:
+    _leave_effect(job, seconds)
+
+
+@celery.task(base=JobTask, batch_size=10)
+def leave_effect_in_company(job: RunningJob, seconds: float) -> None:
+    """Shares its message with others, and so does what hits it."""
+    _leave_effect(job, seconds)
+
+
+def _leave_effect(job: RunningJob, seconds: float) -> None:
     job.session.execute(INSERT, {"job_id": job.id})
     if seconds:
         # Who kills in mid-job reads here which process it is.

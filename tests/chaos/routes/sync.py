@@ -1,11 +1,12 @@
 """The door of the chaos suite, as a feature of a sync service has it."""
 
+from random import choice
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from app.chaos.tasks import leave_effect
+from app.chaos.tasks import leave_effect, leave_effect_in_company
 from app.jobs.enqueue import enqueue
 from app.session import SessionDep
 
@@ -18,6 +19,6 @@ class Accepted(BaseModel):
 
 @router.post("/jobs", status_code=202)
 def ask(seconds: float, session: SessionDep) -> Accepted:
-    job = enqueue(session, leave_effect, seconds=seconds)
+    job = enqueue(session, choice((leave_effect, leave_effect_in_company)), seconds=seconds)
     session.commit()
     return Accepted(id=job.id)

@@ -1,12 +1,12 @@
 import pytest
-from conftest import Outbox
+from mail_fixtures import Outbox
 
 from app.mail.failures import ProviderMisconfigured
-from app.mail.message import Message
+from app.mail.message import Address, Message
 from app.mail.provider import check, send
 from app.settings import get_settings
 
-MESSAGE = Message(to="ada@example.org", subject="Hello", text="Hi", html="<p>Hi</p>")
+MESSAGE = Message(to=(Address("ada@example.org"),), subject="Hello", text="Hi", html="<p>Hi</p>")
 
 
 def test_mail_is_kept_where_the_doctor_says(outbox: Outbox) -> None:

@@ -1,44 +1,27 @@
 """Mail by Resend: https://resend.com/docs/api-reference/emails/send-email"""
 
+from typing import Any
+
 import httpx2
 
+from app.mail import http
 from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Message
+from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-URL = "https://api.resend.com/emails"
-TIMEOUT = httpx2.Timeout(30, connect=5)
-# Status codes that promise nothing about the next attempt; 5xx and lost connections are alike.
-TEMPORARY = {408, 421, 425, 429}
 HOUR = 3600.0
 
 
 def send(message: Message, idempotency_key: str) -> str:
     """Resend's id. A key that was used within 24 hours gives the first message's id, not a second one."""
     settings = get_settings()
-    try:
-        reply = httpx2.post(
-            URL,
-            json={
-                "from": settings.mail_from,
-                "to": [message.to],
-                "subject": message.subject,
-                "text": message.text,
-                "html": message.html,
-            },
-            headers={"Authorization": f"Bearer {settings.resend_api_key}", "Idempotency-Key": idempotency_key},
-            timeout=TIMEOUT,
-        )
-    except httpx2.TransportError as error:
-        raise TemporaryFailure(f"Resend does not answer: {error!r}") from error
+    headers = {"Authorization": f"Bearer {settings.resend_api_key}", "Idempotency-Key": idempotency_key}
+    reply = http.post("Resend", f"{settings.resend_url}/emails", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    try:
-        return str(reply.json()["id"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise TemporaryFailure(f"Resend answered {reply.status_code} without an id.") from error
+    return http.message_id("Resend", reply, lambda answer: answer["id"])
 
 
 def check() -> str:
@@ -48,21 +31,37 @@ def check() -> str:
     return "Resend"
 
 
+def _payload(message: Message) -> dict[str, Any]:
+    payload = {
+        "from": str(message.sender),
+        "to": [str(address) for address in message.to],
+        "cc": [str(address) for address in message.cc],
+        "bcc": [str(address) for address in message.bcc],
+        "reply_to": [str(address) for address in message.reply_to],
+        "subject": message.subject,
+        "text": message.text,
+        "html": message.html,
+        "attachments": [_attachment(file) for file in message.attachments],
+        "headers": dict(message.headers),
+        # Resend's tags are pairs, and so is our metadata; a tag is a pair with a value that says nothing.
+        "tags": [
+            {"name": name, "value": value}
+            for name, value in {**dict.fromkeys(message.tags, "tag"), **message.metadata}.items()
+        ],
+    }
+    return {name: value for name, value in payload.items() if value}
+
+
+def _attachment(file: Attachment) -> dict[str, str]:
+    content_id = {"content_id": file.content_id} if file.content_id else {}
+    return {"filename": file.name, "content": file.base64, "content_type": file.type, **content_id}
+
+
 def _failure(reply: httpx2.Response) -> Exception:
-    try:
-        said = reply.json()
-        name, reason = str(said["name"]), str(said["message"])
-    except (ValueError, KeyError, TypeError):
-        name, reason = "", reply.text[:200]
-    sentence = f"Resend said: {reply.status_code} {name} {reason}"
-    if reply.status_code in {401, 403}:
-        return ProviderMisconfigured(sentence)
-    if name.endswith("_quota_exceeded"):
-        return TemporaryFailure(sentence, HOUR)
-    if reply.status_code in TEMPORARY or reply.status_code >= 500 or name == "concurrent_idempotent_requests":
-        return TemporaryFailure(sentence, _seconds(reply.headers.get("Retry-After", "")))
-    return PermanentFailure(sentence)
-
-
-def _seconds(retry_after: str) -> float | None:
-    return float(retry_after) if retry_after.isdigit() else None
+    if '_quota_exceeded"' in reply.text:
+        return TemporaryFailure(http.said("Resend", reply), HOUR)
+    if reply.status_code == httpx2.codes.CONFLICT:
+        # Two attempts at once, or another message under the same key.
+        kind = TemporaryFailure if "concurrent_idempotent_requests" in reply.text else PermanentFailure
+        return kind(http.said("Resend", reply))
+    return http.failure("Resend", reply)

@@ -17,7 +17,7 @@ def send(message: Message, idempotency_key: str) -> str:
     try:
         connection = _connect()
         try:
-            connection.send_message(email)
+            connection.send_message(email, message.sender.email, [address.email for address in message.recipients])
         finally:
             # Whatever the answer, the message is on its way, or is not.
             with suppress(smtplib.SMTPException, OSError):
@@ -42,6 +42,8 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says, after signing in to the server."""
+    if not get_settings().smtp_host:
+        raise ProviderMisconfigured("SMTP_HOST is not set.")
     try:
         with _connect() as connection:
             connection.noop()
@@ -52,11 +54,14 @@ def check() -> str:
 
 def _connect() -> smtplib.SMTP:
     settings = get_settings()
+    timeout = settings.mail_timeout
     context = ssl.create_default_context()
     if settings.smtp_security == "tls":
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(settings.smtp_host, settings.smtp_port, timeout=30, context=context)
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(
+            settings.smtp_host, settings.smtp_port, timeout=timeout, context=context
+        )
     else:
-        connection = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=30)
+        connection = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=timeout)
     try:
         if settings.smtp_security == "starttls":
             connection.starttls(context=context)

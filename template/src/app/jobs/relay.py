@@ -4,10 +4,14 @@ In production it is a process of its own (`app relay`). With `memory://` as the 
 thread of the worker and feeds that worker's own queue.
 """
 
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import repeat
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
+from uuid import uuid4
 
 import psycopg
 import structlog
@@ -29,7 +33,7 @@ BATCH = 100
 # Seconds between two looks at the table when nobody sends NOTIFY: retries, lost messages, the schedule.
 POLL = 1.0
 # Seconds between two looks while jobs keep coming: one look then takes all of them.
-BREATH = 0.01
+BREATH = 0.05
 STAND_BACK = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
@@ -42,27 +46,44 @@ def publish_due() -> int:
     with engine().begin() as connection:
         taken = connection.execute(TAKE, {"batch": BATCH, "patience": patience}).all()
     # Only now: a worker faster than we are must find the row as it will be.
-    ready = [row for row in taken if row.ready]
-    sent = 0
+    unsent = deque(_messages(row for row in taken if row.ready))
     try:
         with celery.producer_pool.acquire(block=True) as producer:
-            for row in ready:
+            while unsent:
+                first, *others = rows = unsent[0]
                 # None leaves it to Celery's own routing; a process that feeds itself has one queue.
-                queue = None if get_settings().in_memory_broker else row.queue
-                celery.send_task(row.task, task_id=str(row.id), producer=producer, queue=queue)
-                sent += 1
+                queue = None if get_settings().in_memory_broker else first.queue
+                # One job is the message; a message of many has an id of its own.
+                message_id, ids = (uuid4(), [str(row.id) for row in rows]) if others else (first.id, [])
+                celery.send_task(first.task, args=ids, task_id=str(message_id), producer=producer, queue=queue)
+                unsent.popleft()
     finally:
         # The one that could not be sent stands back: its queue alone may be what is wrong, and others wait behind it.
-        pauses = [STAND_BACK, *repeat(timedelta(0), len(ready))]
-        rows = zip(ready[sent:], pauses, strict=False)
-        if unsent := [{"job_id": row.id, "looked_at": row.due_at, "pause": pause} for row, pause in rows]:
+        pauses = [STAND_BACK, *repeat(timedelta(0), len(unsent))]
+        messages = zip(unsent, pauses, strict=False)
+        if rows := [
+            {"job_id": row.id, "looked_at": row.due_at, "pause": pause} for rows, pause in messages for row in rows
+        ]:
             with engine().begin() as connection:
-                connection.execute(PUT_BACK, unsent)
+                connection.execute(PUT_BACK, rows)
     return len(taken)
+
+
+def _messages(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """One for each job, or for so many of one task and queue as the task's `batch_size` allows."""
+    kinds = defaultdict(list)
+    # The oldest first: an id begins with its time.
+    for row in sorted(rows, key=lambda row: row.id):
+        kinds[row.task, row.queue].append(row)
+    for (name, _), alike in kinds.items():
+        size = getattr(celery.tasks.get(name), "batch_size", 1)
+        yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 
 def relay(stop: Event) -> None:
     """Publish until `stop`, through any absence of the database or the broker."""
+    # Tasks say how many of their jobs go into a message.
+    celery.loader.import_default_modules()
     forgotten = get_settings().in_memory_broker
     while not stop.is_set():
         try:

@@ -2,7 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,9 +18,11 @@ from sqlalchemy.orm import Session
 from app.db import engine
 from app.jobs.arguments import arguments_of
 from app.jobs.heartbeat import heartbeat, lease
+from app.jobs.many import Stopped, run_many
+from app.jobs.notice import tell_owner
 from app.jobs.running import Final, JobCancelled, LeaseLost, RunningJob, as_json
 from app.jobs.transitions import CLAIM, FAIL, RETRY, STOP_CANCELLED, SUCCEED
-from app.worker import worker_name
+from app.worker import place
 
 __all__ = ["JobCancelled", "JobTask", "RunningJob"]
 
@@ -53,10 +55,15 @@ class JobTask(Task[..., Any]):
     # to the broker would end the job that runs.
     acks_late = False
     reject_on_worker_lost = False
+    # Of many short jobs so many may travel in one message, and run one after another: most of what
+    # they cost is Celery's work for each message. Its limits, events and signals are the message's.
+    batch_size = 1
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly:
             return self.run(*args, **kwargs)
+        if args:
+            return run_many(partial(_run, self), [UUID(job_id) for job_id in args])
         return _run(self, UUID(self.request.id))
 
     def apply_async(self, *args: Any, **kwargs: Any) -> Any:
@@ -69,6 +76,9 @@ class JobTask(Task[..., Any]):
             cls.soft_time_limit = max(1, cls.time_limit * 9 // 10)
         elif cls.soft_time_limit and not cls.time_limit:
             cls.time_limit = cls.soft_time_limit + 60
+        # Celery binds twice, and fills in the limits of its settings at the first time.
+        if cls.batch_size > 1 and cls.time_limit and not cls.__bound__:
+            raise TypeError(f"{cls.name} has a batch_size and a time limit, which would be the limit of many jobs.")
         return super().bind(app)
 
     @cached_property
@@ -91,7 +101,7 @@ def _run(task: JobTask, job_id: UUID) -> None:
     """One attempt. Raises Celery's Ignore where there is nothing to do, and Retry when it will be tried again."""
     mine = {"job_id": job_id, "my_token": uuid4()}
     with structlog.contextvars.bound_contextvars(job_id=str(job_id)), engine().connect() as connection:
-        claim = {"job_id": job_id, "new_token": mine["my_token"], "me": worker_name(), "lease": lease()}
+        claim = {"job_id": job_id, "new_token": mine["my_token"], "me": place(task.request.id), "lease": lease()}
         # One statement is one transaction, and one round trip.
         connection.execution_options(isolation_level="AUTOCOMMIT")
         claimed = connection.execute(CLAIM, claim).one_or_none()
@@ -106,7 +116,7 @@ def _run(task: JobTask, job_id: UUID) -> None:
                 _attempt(task, claimed, mine, connection)
         except LeaseLost:
             log.warning("job given to another worker")
-            raise Ignore from None
+            raise Stopped from None
         except Exception as error:
             _end_badly(task, claimed.attempts - claimed.crashes, mine, error)
         # One line for a job; the row has the rest.
@@ -138,7 +148,8 @@ def _end_badly(task: JobTask, attempt: int, mine: dict[str, Any], error: Excepti
     with engine().begin() as connection:
         cancelled = connection.execute(STOP_CANCELLED, mine).rowcount
         if not cancelled and final:
-            connection.execute(FAIL, told)
+            if connection.execute(FAIL, told).rowcount:
+                tell_owner(connection, mine["job_id"])
         elif not cancelled:
             connection.execute(RETRY, told | {"delay": timedelta(seconds=wait)})
     if cancelled:

@@ -2,41 +2,47 @@
 
 import os
 import signal
+from collections.abc import Sequence
+from contextlib import suppress
 from threading import Thread, Timer
+from time import sleep
 from typing import Any
 
 import structlog
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery.signals import task_failure, worker_ready, worker_shutting_down
+from celery.signals import task_failure, worker_shutting_down
+from celery.worker.state import active_requests
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import engine
+from app.jobs.notice import tell_owner
 from app.jobs.runner import JobTask
-from app.jobs.transitions import GIVE_BACK, OUT_OF_TIME, WORKER_LOST
+from app.jobs.transitions import GIVE_BACK, OUT_OF_TIME, SEND_AGAIN, WORKER_LOST
 from app.settings import get_settings
-from app.worker import worker_name
+from app.worker import place
 
 log = structlog.get_logger(__name__)
 
-_pool: list[Any] = []
-
-
-@worker_ready.connect
-def _remember_the_pool(sender: Any, **_: object) -> None:
-    _pool[:] = [sender.pool]
+# What the end of a worker takes once its work has ended: closing connections above all.
+LAST_SECONDS = 5
 
 
 @task_failure.connect
-def _write_down_what_ended_it(sender: Any, task_id: str, exception: BaseException, **_: object) -> None:
+def _write_down_what_ended_it(
+    sender: Any, task_id: str, exception: BaseException, args: Sequence[str] = (), **_: object
+) -> None:
     """The pool killed the process at the hard time limit, or found it dead: it can't write this itself."""
     if not isinstance(sender, JobTask):
         return
-    job = {"job_id": task_id, "me": worker_name()}
+    here = {"me": place(task_id)}
     if isinstance(exception, WorkerLostError):
-        _write(WORKER_LOST, job)
+        _write(WORKER_LOST, [here])
     elif isinstance(exception, TimeLimitExceeded):
         limit = sender.time_limit or sender.app.conf.task_time_limit
-        _write(OUT_OF_TIME, job | {"reason": f"It took longer than {limit} s, its hard limit."})
+        _write(OUT_OF_TIME, [here | {"reason": f"It took longer than {limit} s, its hard limit."}])
+    else:
+        return
+    _write(SEND_AGAIN, [{"job_id": job_id} for job_id in args])
 
 
 @worker_shutting_down.connect
@@ -44,26 +50,44 @@ def _bound_the_wait(how: str, **_: object) -> None:
     """At SIGTERM or Ctrl-C Celery waits for what runs: here is the end of its patience. At SIGQUIT it waits for nothing."""
     if how == "Cold":
         # Not here in the handler of a signal, which interrupts who knows what.
-        Thread(target=_write, args=(GIVE_BACK, {"me": worker_name()})).start()
+        Thread(target=_give_back).start()
     if how == "Warm":
         seconds = get_settings().worker_stop_seconds
-        timer = Timer(seconds, _stop_now)
+        timer = Timer(seconds, _end)
         timer.daemon = True
         timer.start()
 
 
-def _stop_now() -> None:
+def _end() -> None:
     # First the rows: from here on nothing that these attempts do is kept.
-    _write(GIVE_BACK, {"me": worker_name()})
-    if any(pool.signal_safe for pool in _pool):
-        os.kill(os.getpid(), signal.SIGQUIT)
-    # Threads cannot be ended. They end by themselves, where their job next looks at its row.
+    _give_back()
+    for request in tuple(active_requests):
+        # Threads cannot be ended. They end by themselves, where their job next looks at its row.
+        if request.worker_pid not in (None, os.getpid()):
+            with suppress(ProcessLookupError):
+                os.kill(request.worker_pid, signal.SIGKILL)
+    # Now Celery's own stop has nothing to wait for. Whatever else holds it up, a silent broker say, does not for ever.
+    sleep(LAST_SECONDS)
+    log.warning("this worker did not come to its end by itself, and was ended")
+    os._exit(1)
 
 
-def _write(change: Any, values: dict[str, Any]) -> None:
+def _give_back() -> None:
+    _write(GIVE_BACK, [{"me": place(None)}])
+    # With what waits behind them in their messages.
+    messages = [request for request in active_requests if isinstance(request.task, JobTask)]
+    _write(SEND_AGAIN, [{"job_id": job_id} for request in messages for job_id in request.args])
+
+
+def _write(change: Any, values: list[dict[str, Any]]) -> None:
+    if not values:
+        return
     try:
         with engine().begin() as connection:
-            count = connection.execute(change, values).rowcount
+            ended = connection.execute(change, values)
+            count = ended.rowcount
+            for job_id in ended.scalars() if ended.returns_rows else ():
+                tell_owner(connection, job_id)
     except SQLAlchemyError as error:
         # The lease runs out by itself.
         log.warning("could not write down the end of an attempt", error=str(error))

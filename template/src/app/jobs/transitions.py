@@ -78,15 +78,13 @@ STOP_CANCELLED = MINE.where(_cancelled).values(
 )
 RETRY = MINE.values(error=REASON, **_queued(_after("delay"), _after("delay"), REASON))
 
-# The main process of a worker speaks for its attempts, without their tokens.
-OF_WORKER = update(Job).where(
-    # The first condition has an index.
-    Job.due_at.is_not(None),
-    Job.status == Status.RUNNING,
-    Job.worker == bindparam("me"),
-)
-OUT_OF_TIME = OF_WORKER.where(Job.id == bindparam("job_id")).values(
-    status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED
+# The main process of a worker speaks for its attempts, without their tokens: for all of them, or for that of one message.
+# The first condition has an index.
+RUNS = update(Job).where(Job.due_at.is_not(None), Job.status == Status.RUNNING)
+OF_WORKER = RUNS.where(func.starts_with(Job.worker, bindparam("me")))
+OF_MESSAGE = RUNS.where(Job.worker == bindparam("me"))
+OUT_OF_TIME = OF_MESSAGE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED).returning(
+    Job.id
 )
 # The attempt does not count: the job did nothing wrong.
 GIVE_BACK = OF_WORKER.values(attempts=Job.attempts - 1, **_queued(NOW, NOW, literal("the worker was stopped")))
@@ -94,8 +92,10 @@ GIVE_BACK = OF_WORKER.values(attempts=Job.attempts - 1, **_queued(NOW, NOW, lite
 # At once after the first death of a worker; after each further one there is more time to come to rest.
 CRASH_PAUSE = Job.crashes * Job.crashes * literal(timedelta(seconds=5), IntervalType)
 DEATH = literal("the worker died")
-WORKER_LOST = OF_WORKER.where(Job.id == bindparam("job_id")).values(
-    crashes=Job.crashes + 1, **_queued(NOW + CRASH_PAUSE, NOW + CRASH_PAUSE, DEATH)
+WORKER_LOST = OF_MESSAGE.values(crashes=Job.crashes + 1, **_queued(NOW + CRASH_PAUSE, NOW + CRASH_PAUSE, DEATH))
+# What waits behind another job in its message, which is not worked on any more.
+SEND_AGAIN = (
+    update(Job).where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at <= NOW).values(due_at=NOW)
 )
 
 # The relay. A message that no worker has answered is sent again, less and less often.

@@ -5,6 +5,7 @@ import smtplib
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.mail.failures import TemporaryFailure
 from app.mail.message import Message
 from app.settings import get_settings
 
@@ -17,8 +18,11 @@ def send(message: Message, idempotency_key: str) -> str:
     place = get_settings().mail_outbox
     if place.startswith("smtp://"):
         catcher = urlsplit(place)
-        with smtplib.SMTP(catcher.hostname or "", catcher.port or 1025, timeout=10) as connection:
-            connection.send_message(email)
+        try:
+            with smtplib.SMTP(catcher.hostname or "", catcher.port or 1025, timeout=10) as connection:
+                connection.send_message(email, to_addrs=[address.email for address in message.recipients])
+        except (OSError, smtplib.SMTPException) as error:
+            raise TemporaryFailure(f"MAIL_OUTBOX={place} does not answer: {error!r}") from error
         return str(email["Message-ID"])
     folder = Path(place)
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import NoResultFound
 
+from app.jobs.models import Job, Status
 from app.jobs.runner import JobTask, RunningJob
 from app.mail import PermanentFailure, deliver
 from app.mail.message import Message, MessageInvalid
@@ -36,6 +37,19 @@ def send_verification(job: RunningJob, user_id: UUID) -> dict[str, str]:
 def send_welcome(job: RunningJob, user_id: UUID) -> dict[str, str]:
     user = job.session.get_one(User, user_id)
     return _send(job, render("welcome", user.email, link=get_settings().link("/docs")))
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_job_failed(job: RunningJob, job_id: UUID) -> dict[str, str]:
+    """To the owner of another job; `app.jobs.notice` enqueues it."""
+    failed = job.session.get_one(Job, job_id)
+    if failed.status != Status.FAILED:
+        # Meanwhile somebody has run it again.
+        return {}
+    user = job.session.get_one(User, failed.owner_id)
+    words = failed.task.rpartition(".")[2].replace("_", " ")
+    values = {"task": words, "at": failed.finished_at, "error": failed.error}
+    return _send(job, render("job_failed", user.email, link=get_settings().link(f"/jobs/{job_id}"), **values))
 
 
 def _send(job: RunningJob, message: Message) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Users and jobs, and the trigger that wakes the relays"""
+"""Users, jobs with the trigger that wakes the relays, and what became of mail"""
 
 from collections.abc import Sequence
 
@@ -60,6 +60,27 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="ticks_pkey"),
     )
+    op.create_table(
+        "mail_events",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="mail_events_pkey"),
+    )
+    op.create_table(
+        "suppressed_addresses",
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.PrimaryKeyConstraint("email", name="suppressed_addresses_pkey"),
+    )
+    op.create_index("mail_events_message_id_idx", "mail_events", ["message_id"])
+    op.create_index("mail_events_received_at_idx", "mail_events", ["received_at"])
     op.create_index("jobs_due_at_idx", "jobs", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
     op.create_index(
         "jobs_owner_id_id_idx", "jobs", ["owner_id", "id"], postgresql_where=sa.text("owner_id IS NOT NULL")
@@ -82,6 +103,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("suppressed_addresses")
+    op.drop_table("mail_events")
     op.drop_table("ticks")
     op.drop_table("jobs")
     op.execute("DROP FUNCTION jobs_notify")

@@ -1,0 +1,61 @@
+"""`app mail`: what an operator does about mail."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from sqlalchemy import delete, select
+
+from app.db import engine, new_session
+from app.deliveries.models import SuppressedAddress
+from app.mail import PermanentFailure, ProviderMisconfigured, TemporaryFailure, provider
+from app.mail.message import Address, MessageInvalid
+from app.mail.render import render
+from app.settings import get_settings
+from app.terminal import plain_errors, stop
+
+__all__ = ["mail"]
+
+mail = typer.Typer(no_args_is_help=True, help="Try the mail provider, and see who gets no more mail.")
+Email = Annotated[str, typer.Argument(help="Such as you@example.org.")]
+
+
+@mail.command("test")
+def send_test(email: Email) -> None:
+    """Send a real message now, whatever MAIL_DRY_RUN says, and explain the provider's answer."""
+    with plain_errors():
+        try:
+            to = Address(email).email
+            carrier, link = provider.check(), get_settings().link("/docs")
+            message = render("test", to, at=datetime.now(UTC), provider=carrier, link=link)
+            message_id = provider.send(message, str(uuid4()))
+        except MessageInvalid as error:
+            raise stop(str(error)) from None
+        except ProviderMisconfigured as error:
+            raise stop(f"{error}\nNo message can be sent until that is put right.") from None
+        except PermanentFailure as error:
+            raise stop(f"{error}\nThe provider refuses this message; a job would fail at once.") from None
+        except TemporaryFailure as error:
+            raise stop(f"{error}\nThat may pass: a job would try again by itself.") from None
+    typer.echo(
+        f"Taken: {carrier}, from {message.sender}. Its id is {message_id}; if it does not arrive, look for that id in the provider's log."
+    )
+
+
+@mail.command()
+def suppressed() -> None:
+    """List the addresses that get no more mail."""
+    with plain_errors(), new_session() as session:
+        for row in session.scalars(select(SuppressedAddress).order_by(SuppressedAddress.email)):
+            typer.echo(f"{row.since:%Y-%m-%d}  {row.kind:<10}  {row.email}  {row.reason}".rstrip())
+
+
+@mail.command()
+def lift(email: Email) -> None:
+    """Send mail to an address again."""
+    with plain_errors(), engine().begin() as connection:
+        lifted = delete(SuppressedAddress).where(SuppressedAddress.email == email.lower())
+        if connection.execute(lifted).rowcount == 0:
+            raise stop(f"{email} is not suppressed; `app mail suppressed` lists who is.")
+    typer.echo(f"{email} gets mail again.")

@@ -1,0 +1,50 @@
+"""What Azure reports by Event Grid: https://learn.microsoft.com/azure/event-grid/communication-services-email-events"""
+
+import hmac
+from datetime import datetime
+from typing import Any
+
+from app.mail.callback import Callback, CallbackRefused, documented, each
+from app.mail.events import Kind, MailEvent, Received
+from app.settings import get_settings
+
+__all__ = ["receive"]
+
+VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
+REPORT = "Microsoft.Communication.EmailDeliveryReportReceived"
+KINDS = {
+    "Delivered": Kind.DELIVERED,
+    "Bounced": Kind.BOUNCED,
+    # It bounced before.
+    "Suppressed": Kind.REJECTED,
+    "Quarantined": Kind.REJECTED,
+    "FilteredSpam": Kind.REJECTED,
+    "Failed": Kind.REJECTED,
+}
+
+
+@documented
+def receive(callback: Callback) -> Received:
+    """Raises CallbackRefused. Answers the question whether the address is ours."""
+    _check(callback)
+    said = callback.json()
+    for one in said:
+        if one["eventType"] == VALIDATION:
+            return Received(reply={"validationResponse": one["data"]["validationCode"]})
+    return Received(each(said, _event))
+
+
+def _check(callback: Callback) -> None:
+    """Event Grid signs nothing: the secret is part of the address that it was told."""
+    secret, given = get_settings().azure_webhook_secret, callback.query.get("secret", "")
+    if not secret or not hmac.compare_digest(secret.encode(), given.encode()):
+        raise CallbackRefused("The secret is not AZURE_WEBHOOK_SECRET.")
+
+
+def _event(said: dict[str, Any]) -> MailEvent | None:
+    data = said["data"]
+    if said["eventType"] != REPORT or (kind := KINDS.get(data["status"])) is None:
+        return None
+    details = data.get("deliveryStatusDetails") or {}
+    at = datetime.fromisoformat(said["eventTime"])
+    return MailEvent(said["id"], kind, data["recipient"], data["messageId"], at, details.get("statusMessage") or "")

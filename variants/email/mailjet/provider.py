@@ -1,0 +1,63 @@
+"""Mail by Mailjet: https://dev.mailjet.com/email/guides/send-api-v31/"""
+
+import json
+from typing import Any
+
+from app.mail import http
+from app.mail.failures import ProviderMisconfigured
+from app.mail.message import Address, Attachment, Message
+from app.settings import get_settings
+
+__all__ = ["check", "send"]
+
+
+def send(message: Message, idempotency_key: str) -> str:
+    """The key, as Mailjet's CustomID: its own ids are one per recipient. If its answer is lost, it may deliver twice."""
+    settings = get_settings()
+    keys = (settings.mailjet_api_key, settings.mailjet_secret_key)
+    payload = {"Messages": [_payload(message, idempotency_key)]}
+    reply = http.post("Mailjet", f"{settings.mailjet_url}/v3.1/send", json=payload, auth=keys)
+    if not reply.is_success:
+        raise http.failure("Mailjet", reply)
+    http.message_id("Mailjet", reply, lambda answer: answer["Messages"][0]["To"][0]["MessageID"])
+    return idempotency_key
+
+
+def check() -> str:
+    """What `app doctor` says."""
+    for name in ("mailjet_api_key", "mailjet_secret_key"):
+        if not getattr(get_settings(), name):
+            raise ProviderMisconfigured(f"{name.upper()} is not set.")
+    return "Mailjet"
+
+
+def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
+    payload = {
+        "From": _address(message.sender),
+        "To": [_address(address) for address in message.to],
+        "Cc": [_address(address) for address in message.cc],
+        "Bcc": [_address(address) for address in message.bcc],
+        # Mailjet takes one, and one campaign.
+        "ReplyTo": _address(message.reply_to[0]) if message.reply_to else None,
+        "CustomCampaign": message.tags[0] if message.tags else None,
+        "Subject": message.subject,
+        "TextPart": message.text,
+        "HTMLPart": message.html,
+        "Attachments": [_attachment(file) for file in message.attachments if not file.content_id],
+        "InlinedAttachments": [
+            _attachment(file) | {"ContentID": file.content_id} for file in message.attachments if file.content_id
+        ],
+        # Except List-Unsubscribe: Mailjet puts its own in its place, and reports who used it.
+        "Headers": dict(message.headers),
+        "CustomID": idempotency_key,
+        "EventPayload": json.dumps(dict(message.metadata)) if message.metadata else None,
+    }
+    return {name: value for name, value in payload.items() if value}
+
+
+def _address(address: Address) -> dict[str, str]:
+    return {"Email": address.email} | ({"Name": address.name} if address.name else {})
+
+
+def _attachment(file: Attachment) -> dict[str, str]:
+    return {"ContentType": file.type, "Filename": file.name, "Base64Content": file.base64}

@@ -1,0 +1,55 @@
+"""Mail by Mailtrap: https://docs.mailtrap.io/developers/email-sending/email-sending-transactional"""
+
+from typing import Any
+
+from app.mail import http
+from app.mail.failures import ProviderMisconfigured
+from app.mail.message import Address, Attachment, Message
+from app.settings import get_settings
+
+__all__ = ["check", "send"]
+
+
+def send(message: Message, idempotency_key: str) -> str:
+    """Mailtrap's id of the first recipient's copy. It knows no keys: if its answer is lost, it may deliver twice."""
+    settings = get_settings()
+    headers = {"Authorization": f"Bearer {settings.mailtrap_api_key}"}
+    reply = http.post("Mailtrap", f"{settings.mailtrap_url}/api/send", json=_payload(message), headers=headers)
+    if not reply.is_success:
+        raise http.failure("Mailtrap", reply)
+    return http.message_id("Mailtrap", reply, lambda answer: answer["message_ids"][0])
+
+
+def check() -> str:
+    """What `app doctor` says."""
+    if not get_settings().mailtrap_api_key:
+        raise ProviderMisconfigured("MAILTRAP_API_KEY is not set.")
+    return "Mailtrap"
+
+
+def _payload(message: Message) -> dict[str, Any]:
+    payload = {
+        "from": _address(message.sender),
+        "to": [_address(address) for address in message.to],
+        "cc": [_address(address) for address in message.cc],
+        "bcc": [_address(address) for address in message.bcc],
+        # Mailtrap takes one, and one category.
+        "reply_to": _address(message.reply_to[0]) if message.reply_to else None,
+        "category": message.tags[0] if message.tags else None,
+        "subject": message.subject,
+        "text": message.text,
+        "html": message.html,
+        "attachments": [_attachment(file) for file in message.attachments],
+        "headers": dict(message.headers),
+        "custom_variables": dict(message.metadata),
+    }
+    return {name: value for name, value in payload.items() if value}
+
+
+def _address(address: Address) -> dict[str, str]:
+    return {"email": address.email} | ({"name": address.name} if address.name else {})
+
+
+def _attachment(file: Attachment) -> dict[str, str]:
+    inline = {"disposition": "inline", "content_id": file.content_id} if file.content_id else {}
+    return {"filename": file.name, "content": file.base64, "type": file.type, **inline}

@@ -1,0 +1,6 @@
+
+    mailtrap_api_key: str = Field(default="", repr=False)
+    # https://bulk.api.mailtrap.io for newsletters.
+    mailtrap_url: str = "https://send.api.mailtrap.io"
+    # Of the webhook for https://<our address>/webhooks/email.
+    mailtrap_webhook_secret: str = Field(default="", repr=False)

@@ -1,0 +1,46 @@
+"""What Mailtrap reports, signed with the webhook's secret: https://docs.mailtrap.io/email-api-smtp/advanced/webhooks"""
+
+import hmac
+from datetime import UTC, datetime
+from typing import Any
+
+from app.mail.callback import Callback, CallbackRefused, documented, each
+from app.mail.events import Kind, MailEvent, Received
+from app.settings import get_settings
+
+__all__ = ["receive"]
+
+KINDS = {
+    "delivery": Kind.DELIVERED,
+    "soft bounce": Kind.DEFERRED,
+    # Until our domain is verified or our quota is raised; then it is delivered, or rejected.
+    "suspension": Kind.DEFERRED,
+    "bounce": Kind.BOUNCED,
+    "spam": Kind.COMPLAINED,
+    "unsubscribe": Kind.UNSUBSCRIBED,
+    "reject": Kind.REJECTED,
+}
+
+
+@documented
+def receive(callback: Callback) -> Received:
+    """Raises CallbackRefused."""
+    if not (secret := get_settings().mailtrap_webhook_secret):
+        raise CallbackRefused("MAILTRAP_WEBHOOK_SECRET is not set.")
+    expected = hmac.new(secret.encode(), callback.body, "sha256").hexdigest().encode()
+    callback.require_signature(expected, callback.header("mailtrap-signature"))
+    said = callback.json()
+    return Received(each(said["events"], _event))
+
+
+def _event(report: dict[str, Any]) -> MailEvent | None:
+    if (kind := KINDS.get(report["event"])) is None:
+        return None
+    return MailEvent(
+        id=report["event_id"],
+        kind=kind,
+        email=report["email"],
+        message_id=report["message_id"],
+        at=datetime.fromtimestamp(report["timestamp"], UTC),
+        reason=report.get("response") or report.get("reason") or "",
+    )

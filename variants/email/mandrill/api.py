@@ -1,0 +1,175 @@
+"""Mandrill's API, as https://mailchimp.com/developer/transactional/api/messages/send-new-message/ describes it."""
+
+import hmac
+import json
+from base64 import b64decode, b64encode
+from dataclasses import replace
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from provider_server import Answer, HttpApi, Refusal, Request
+
+from app.mail.callback import Callback
+from app.mail.events import Kind, MailEvent
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.message import Address, Attachment, Message
+from app.settings import get_settings
+
+__all__ = ["Api", "event", "posted"]
+
+KEY = "between Mandrill and us"
+TYPES = {
+    Kind.DELIVERED: "delivered",
+    Kind.DEFERRED: "deferral",
+    Kind.BOUNCED: "hard_bounce",
+    Kind.COMPLAINED: "spam",
+    Kind.UNSUBSCRIBED: "unsub",
+    Kind.REJECTED: "reject",
+}
+FIELDS = {
+    "html",
+    "text",
+    "subject",
+    "from_email",
+    "from_name",
+    "to",
+    "headers",
+    "important",
+    "track_opens",
+    "track_clicks",
+    "auto_text",
+    "auto_html",
+    "inline_css",
+    "url_strip_qs",
+    "preserve_recipients",
+    "view_content_link",
+    "bcc_address",
+    "tracking_domain",
+    "signing_domain",
+    "return_path_domain",
+    "merge",
+    "merge_language",
+    "global_merge_vars",
+    "merge_vars",
+    "tags",
+    "subaccount",
+    "google_analytics_domains",
+    "google_analytics_campaign",
+    "metadata",
+    "recipient_metadata",
+    "attachments",
+    "images",
+}
+
+
+def error(status: int, name: str) -> Answer:
+    return Answer(status, {"status": "error", "code": -1, "name": name, "message": "A sentence of theirs."})
+
+
+def copy(status: str, **more: str) -> dict[str, str]:
+    return {"email": "ada@example.org", "status": status, "_id": "abc123abc123abc123abc123abc123"} | more
+
+
+def rejected(reason: str) -> Answer:
+    return Answer(200, [copy("rejected", reject_reason=reason)])
+
+
+def event(event: MailEvent, name: str) -> dict[str, Any]:
+    message = {
+        "ts": 1,
+        "subject": "Hi",
+        "email": event.email,
+        "sender": "shop@example.com",
+        "tags": [],
+        "metadata": {},
+        "_id": event.message_id,
+    }
+    return {"event": name, "msg": message, "_id": event.message_id, "ts": int(event.at.timestamp())}
+
+
+def posted(*said: Any) -> Callback:
+    url, events = get_settings().link("/webhooks/email"), json.dumps(said)
+    signed = f"{url}mandrill_events{events}".encode()
+    signature = b64encode(hmac.digest(KEY.encode(), signed, "sha1")).decode()
+    headers = {"x-mandrill-signature": signature, "content-type": "application/x-www-form-urlencoded"}
+    return Callback(url, {}, headers, urlencode({"mandrill_events": events}).encode())
+
+
+class Api(HttpApi):
+    settings: ClassVar = {"mandrill_api_key": "md-123"}
+    secrets: ClassVar = {"md-123"}
+    documented: ClassVar = {"mandrill_url": "https://mandrillapp.com/api/1.0"}
+    url_setting = "mandrill_url"
+    message_id = "abc123abc123abc123abc123abc123"
+    accepted = Answer(200, [copy("sent")])
+    kinds: ClassVar = set(TYPES)
+    webhook_settings: ClassVar = {"mandrill_webhook_key": KEY}
+    signs: ClassVar = {"secret", "body"}
+    refusals: ClassVar = {
+        "wrong key": Refusal(error(500, "Invalid_Key"), ProviderMisconfigured, "Invalid_Key"),
+        "wrong key, as the OpenAPI document says": Refusal(
+            error(401, "Invalid_Key"), ProviderMisconfigured, "Invalid_Key"
+        ),
+        "nothing paid": Refusal(error(402, "PaymentRequired"), ProviderMisconfigured, "PaymentRequired"),
+        "bad message": Refusal(error(500, "ValidationError"), PermanentFailure, "ValidationError"),
+        "too fast": Refusal(error(429, "RequestLimitExceeded"), TemporaryFailure),
+        "their fault": Refusal(error(500, "GeneralError"), TemporaryFailure, "GeneralError"),
+        "upkeep": Refusal(error(503, "ServiceUnavailable"), TemporaryFailure),
+        "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
+    }
+    not_a_success: ClassVar = {
+        "known to bounce": Refusal(rejected("hard-bounce"), PermanentFailure, "hard-bounce"),
+        "no address": Refusal(Answer(200, [copy("invalid")]), PermanentFailure, "invalid"),
+        "unverified domain": Refusal(rejected("unsigned"), ProviderMisconfigured, "unsigned"),
+        "no id": Refusal(Answer(200, [copy("sent", _id="")]), TemporaryFailure, "no id"),
+        "nobody": Refusal(Answer(200, []), TemporaryFailure, "no id"),
+        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
+    }
+
+    def understood(self, message: Message) -> Message:
+        # An image's name is the one that the HTML calls it.
+        files = tuple(replace(file, name=file.content_id or file.name) for file in message.attachments)
+        return replace(message, attachments=files)
+
+    def callback(self, mail_event: MailEvent, at: float) -> Callback:
+        return posted(event(mail_event, TYPES[mail_event.kind]))
+
+    def unknown_callback(self, at: float) -> Callback:
+        return posted({"type": "blacklist", "action": "add", "reject": {"email": "ada@example.org"}})
+
+    def read(self, request: Request) -> Message:
+        assert request.path == "/messages/send.json"
+        said = request.json()
+        assert said.keys() == {"key", "message"}
+        assert said["key"] == "md-123"
+        message = said["message"]
+        assert message.keys() <= FIELDS
+        assert message["preserve_recipients"] is True
+        assert message["merge"] is False
+        assert all(image["type"].startswith("image/") for image in message.get("images", []))
+        headers = message.get("headers", {})
+        return Message(
+            sender=Address(message["from_email"], message.get("from_name", "")),
+            to=_addresses(message, "to"),
+            cc=_addresses(message, "cc"),
+            bcc=_addresses(message, "bcc"),
+            reply_to=(Address.parse(headers["Reply-To"]),) if "Reply-To" in headers else (),
+            subject=message["subject"],
+            text=message["text"],
+            html=message["html"],
+            attachments=(
+                *(_attachment(file, file["name"]) for file in message.get("images", [])),
+                *(_attachment(file, "") for file in message.get("attachments", [])),
+            ),
+            headers={name: value for name, value in headers.items() if name != "Reply-To"},
+            tags=tuple(message.get("tags", ())),
+            metadata=message.get("metadata", {}),
+        )
+
+
+def _addresses(message: dict[str, Any], kind: str) -> tuple[Address, ...]:
+    return tuple(Address(one["email"], one.get("name", "")) for one in message["to"] if one["type"] == kind)
+
+
+def _attachment(file: dict[str, str], content_id: str) -> Attachment:
+    return Attachment(file["name"], b64decode(file["content"], validate=True), file["type"], content_id)

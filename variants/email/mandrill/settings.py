@@ -1,0 +1,5 @@
+
+    mandrill_api_key: str = Field(default="", repr=False)
+    mandrill_url: str = "https://mandrillapp.com/api/1.0"
+    # Of the webhook for https://<our address>/webhooks/email.
+    mandrill_webhook_key: str = Field(default="", repr=False)

@@ -1,0 +1,73 @@
+"""Mail by Postmark: https://postmarkapp.com/developer/api/email-api"""
+
+import re
+from typing import Any
+
+import httpx2
+
+from app.mail import http
+from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.message import Attachment, Message
+from app.settings import get_settings
+
+__all__ = ["check", "send"]
+
+# Of https://postmarkapp.com/developer/api/overview#error-codes: the token, the sender or the account.
+MISCONFIGURED = {10, 400, 401, 412, 413}
+# Maintenance, and no credits left: seconds to wait, where more than usual.
+WAIT = {100: None, 405: 3600.0}
+
+
+def send(message: Message, idempotency_key: str) -> str:
+    """Postmark's id. It knows no keys: if its answer is lost, the next attempt sends the message again."""
+    settings = get_settings()
+    headers = {"Accept": "application/json", "X-Postmark-Server-Token": settings.postmark_server_token}
+    reply = http.post("Postmark", f"{settings.postmark_url}/email", json=_payload(message), headers=headers)
+    code = _error_code(reply)
+    if code or not reply.is_success:
+        raise _failure(reply, code)
+    return http.message_id("Postmark", reply, lambda answer: answer["MessageID"])
+
+
+def check() -> str:
+    """What `app doctor` says."""
+    if not get_settings().postmark_server_token:
+        raise ProviderMisconfigured("POSTMARK_SERVER_TOKEN is not set.")
+    return "Postmark"
+
+
+def _payload(message: Message) -> dict[str, Any]:
+    payload = {
+        "From": str(message.sender),
+        "To": ", ".join(map(str, message.to)),
+        "Cc": ", ".join(map(str, message.cc)),
+        "Bcc": ", ".join(map(str, message.bcc)),
+        "ReplyTo": ", ".join(map(str, message.reply_to)),
+        "Subject": message.subject,
+        "TextBody": message.text,
+        "HtmlBody": message.html,
+        "Attachments": [_attachment(file) for file in message.attachments],
+        "Headers": [{"Name": name, "Value": value} for name, value in message.headers.items()],
+        # One is all that Postmark takes.
+        "Tag": next(iter(message.tags), ""),
+        "Metadata": dict(message.metadata),
+    }
+    return {name: value for name, value in payload.items() if value}
+
+
+def _attachment(file: Attachment) -> dict[str, str]:
+    content_id = {"ContentID": f"cid:{file.content_id}"} if file.content_id else {}
+    return {"Name": file.name, "Content": file.base64, "ContentType": file.type, **content_id}
+
+
+def _error_code(reply: httpx2.Response) -> int:
+    """0 where there is none: what stands before Postmark's API knows no codes."""
+    return next(map(int, re.findall(r'"ErrorCode":\s*(\d+)', reply.text)), 0)
+
+
+def _failure(reply: httpx2.Response, code: int) -> Exception:
+    if code in MISCONFIGURED:
+        return ProviderMisconfigured(http.said("Postmark", reply))
+    if code in WAIT:
+        return TemporaryFailure(http.said("Postmark", reply), WAIT[code])
+    return http.failure("Postmark", reply)

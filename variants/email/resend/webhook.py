@@ -1,0 +1,61 @@
+"""What Resend reports, signed as Svix does: https://resend.com/docs/dashboard/webhooks/introduction"""
+
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from app.mail.callback import Callback, CallbackRefused, documented
+from app.mail.events import Kind, MailEvent, Received
+from app.settings import get_settings
+
+__all__ = ["receive"]
+
+KINDS = {
+    "email.delivered": Kind.DELIVERED,
+    "email.delivery_delayed": Kind.DEFERRED,
+    "email.bounced": Kind.BOUNCED,
+    "email.complained": Kind.COMPLAINED,
+    "email.failed": Kind.REJECTED,
+    "email.suppressed": Kind.REJECTED,
+}
+
+
+@documented
+def receive(callback: Callback) -> Received:
+    """Raises CallbackRefused."""
+    _check(callback)
+    return Received(tuple(_events(callback.header("svix-id"), callback.json())))
+
+
+def _events(event_id: str, said: Any) -> Iterator[MailEvent]:
+    if (kind := KINDS.get(said["type"])) is None:
+        return
+    data = said["data"]
+    details = data.get("bounce") or data.get("failed") or data.get("suppressed") or {}
+    if kind is Kind.BOUNCED and details.get("type") == "Transient":
+        kind = Kind.DEFERRED
+    at = datetime.fromisoformat(said["created_at"])
+    reason = details.get("message") or details.get("reason") or ""
+    recipients = [*data["to"], *data.get("cc", []), *data.get("bcc", [])]
+    if len(recipients) > 1 and kind in {Kind.BOUNCED, Kind.COMPLAINED}:
+        # Resend does not say which of them; the others must not pay for it.
+        return
+    for email in recipients:
+        yield MailEvent(f"{event_id} {email}", kind, email, data["email_id"], at, reason)
+
+
+def _check(callback: Callback) -> None:
+    try:
+        secret = b64decode(get_settings().resend_webhook_secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        secret = b""
+    if not secret:
+        raise CallbackRefused("RESEND_WEBHOOK_SECRET is not set, or is not the secret that Resend shows.")
+    message_id, timestamp = callback.header("svix-id"), callback.header("svix-timestamp")
+    signed = f"{message_id}.{timestamp}.".encode() + callback.body
+    expected = b"v1," + b64encode(hmac.digest(secret, signed, "sha256"))
+    # Several, with spaces, while a secret is being changed.
+    callback.require_signature(expected, *callback.header("svix-signature").split())
+    callback.require_fresh(timestamp)

@@ -1,0 +1,76 @@
+"""Mail by SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx2
+
+from app.mail import http
+from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.message import Address, Attachment, Message
+from app.settings import get_settings
+
+__all__ = ["check", "send"]
+
+HOUR = 3600.0
+
+
+def send(message: Message, idempotency_key: str) -> str:
+    """SendGrid's id. It knows no keys: if its answer is lost, the next attempt sends the message again."""
+    settings = get_settings()
+    headers = {"Authorization": f"Bearer {settings.sendgrid_api_key}"}
+    reply = http.post("SendGrid", f"{settings.sendgrid_url}/v3/mail/send", json=_payload(message), headers=headers)
+    if not reply.is_success:
+        raise _failure(reply)
+    if not (message_id := reply.headers.get("X-Message-Id")):
+        raise TemporaryFailure(f"{http.said('SendGrid', reply)} That has no id.")
+    return message_id
+
+
+def check() -> str:
+    """What `app doctor` says."""
+    if not get_settings().sendgrid_api_key:
+        raise ProviderMisconfigured("SENDGRID_API_KEY is not set.")
+    return "SendGrid"
+
+
+def _payload(message: Message) -> dict[str, Any]:
+    # One: its recipients see each other, as in every e-mail.
+    envelope = {
+        "to": _addresses(message.to),
+        "cc": _addresses(message.cc),
+        "bcc": _addresses(message.bcc),
+        "custom_args": dict(message.metadata),
+    }
+    payload = {
+        "personalizations": [_without_empty(envelope)],
+        "from": _addresses([message.sender])[0],
+        "reply_to_list": _addresses(message.reply_to),
+        "subject": message.subject,
+        # In this order, or SendGrid refuses them.
+        "content": [{"type": "text/plain", "value": message.text}, {"type": "text/html", "value": message.html}],
+        "attachments": [_attachment(file) for file in message.attachments],
+        "headers": dict(message.headers),
+        "categories": list(message.tags),
+    }
+    return _without_empty(payload)
+
+
+def _addresses(addresses: Sequence[Address]) -> list[dict[str, str]]:
+    return [_without_empty({"email": address.email, "name": address.name}) for address in addresses]
+
+
+def _attachment(file: Attachment) -> dict[str, str]:
+    place = {"disposition": "inline", "content_id": file.content_id} if file.content_id else {}
+    return {"filename": file.name, "content": file.base64, "type": file.type, **place}
+
+
+def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
+
+
+def _failure(reply: httpx2.Response) -> Exception:
+    if "Maximum credits exceeded" in reply.text:
+        # With the status of a wrong key; a free plan has new ones tomorrow.
+        return TemporaryFailure(http.said("SendGrid", reply), HOUR)
+    return http.failure("SendGrid", reply)

@@ -1,0 +1,108 @@
+"""Mail by Amazon SES: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html"""
+
+from email.message import EmailMessage
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore import exceptions
+from botocore.config import Config
+
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.message import Message
+from app.settings import get_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+
+__all__ = ["check", "send"]
+
+# Seconds.
+CONNECT = 5.0
+HOUR = 3600.0
+# Names count more than statuses: SES says 400 to nearly everything.
+TEMPORARY = {"ThrottlingException", "RequestTimeoutException", "InternalFailure"}
+OURS_TO_MEND = {
+    "AccountSuspendedException",
+    "ExpiredTokenException",
+    "MailFromDomainNotVerifiedException",
+    # A configuration set that the identity names and that is gone.
+    "NotFoundException",
+    "SendingPausedException",
+}
+
+
+def send(message: Message, idempotency_key: str) -> str:
+    """SES's id. It knows no idempotency keys, and puts its own Message-ID and Date into the message."""
+    settings = get_settings()
+    client = _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
+    try:
+        answer = client.send_email(**_request(message, idempotency_key))
+    except exceptions.ClientError as error:
+        raise _failure(error) from error
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.CredentialRetrievalError) as error:
+        raise TemporaryFailure(f"SES does not answer: {error!r}") from error
+    except exceptions.BotoCoreError as error:
+        raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
+    if not (message_id := answer.get("MessageId")):
+        raise TemporaryFailure(f"SES said: {answer} That has no id.")
+    return message_id
+
+
+def check() -> str:
+    """What `app doctor` says."""
+    settings = get_settings()
+    _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
+    return f"SES in {settings.aws_region}"
+
+
+@cache
+def _client(region: str, url: str, timeout: float) -> "SESV2Client":
+    """Made once: that takes long, and it keeps a connection. The job retries, and nobody else."""
+    if not region:
+        raise ProviderMisconfigured("AWS_REGION is not set.")
+    session = boto3.Session(region_name=region)
+    # A client that is made without stays without.
+    if session.get_credentials() is None:
+        raise ProviderMisconfigured("There are no AWS credentials: in the environment, in a profile or of a role.")
+    config = Config(connect_timeout=min(timeout, CONNECT), read_timeout=timeout, retries={"total_max_attempts": 1})
+    return session.client("sesv2", endpoint_url=url or None, config=config)
+
+
+def _request(message: Message, idempotency_key: str) -> dict[str, Any]:
+    recipients = {
+        "ToAddresses": [address.email for address in message.to],
+        "CcAddresses": [address.email for address in message.cc],
+        "BccAddresses": [address.email for address in message.bcc],
+    }
+    # SES's tags are pairs, and so is our metadata; a tag is a pair with a value that says nothing.
+    tags = {**dict.fromkeys(message.tags, "tag"), **message.metadata}
+    return {
+        # Raw, because the parts of a simple message have no place for every name outside ASCII.
+        "Content": {"Raw": {"Data": _ascii(message.as_email(idempotency_key))}},
+        "Destination": {name: emails for name, emails in recipients.items() if emails},
+        **({"EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()]} if tags else {}),
+    }
+
+
+def _ascii(email: EmailMessage) -> bytes:
+    """SES wants other characters encoded: what it does to links garbles them otherwise."""
+    for part in email.walk():
+        if isinstance(part, EmailMessage) and part["Content-Transfer-Encoding"] == "8bit":
+            part.set_content(part.get_content(), subtype=part.get_content_subtype(), cte="quoted-printable")
+    return email.as_bytes()
+
+
+def _failure(error: exceptions.ClientError) -> Exception:
+    said = error.response["Error"]
+    name, text = said.get("Code", ""), said.get("Message", "")
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    reason = f"SES said: {status} {name}: {text[:300]}"
+    if name == "LimitExceededException" or "quota exceeded" in text:
+        return TemporaryFailure(reason, HOUR)
+    if name in TEMPORARY or status in {408, 421, 425, 429} or status >= 500:
+        return TemporaryFailure(reason)
+    # Of the sender; or of everybody, as long as the account is in SES's sandbox.
+    if name in OURS_TO_MEND or status in {401, 403} or "not verified" in text:
+        return ProviderMisconfigured(reason)
+    return PermanentFailure(reason)

@@ -1,0 +1,112 @@
+"""A real SMTP server, which answers as RFC 5321 says."""
+
+from asyncio import sleep
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from email import message_from_bytes, policy
+from socket import socket
+from typing import Any, ClassVar, Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope
+from provider_server import Refusal
+from reading import read_email
+
+from app.mail.events import Kind
+from app.mail.failures import PermanentFailure, TemporaryFailure
+from app.mail.message import Address, Message
+
+__all__ = ["Answers", "Api"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """To RCPT, to the message, and to QUIT."""
+
+    recipient: str = "250 OK"
+    data: str = "250 OK"
+    goodbye: str = "221 Bye"
+
+
+class Api:
+    settings: ClassVar[dict[str, str]] = {"smtp_host": "127.0.0.1"}
+    secrets: ClassVar[set[str]] = set()
+    documented: ClassVar[dict[str, Any]] = {"smtp_port": 587, "smtp_security": "starttls"}
+    has_idempotency_keys = False
+    # It has no webhook: see app/mail/webhook.py.
+    kinds: ClassVar[set[Kind]] = set()
+    refusals: ClassVar = {
+        "an unknown mailbox": Refusal(Answers(recipient="550 no such user"), PermanentFailure, "550 no such user"),
+        "a grey-listed recipient": Refusal(Answers(recipient="451 try later"), TemporaryFailure, "451 try later"),
+        "a refused message": Refusal(Answers(data="554 looks like spam"), PermanentFailure, "554 looks like spam"),
+        "a full disk": Refusal(Answers(data="452 no space"), TemporaryFailure, "452 no space"),
+        "a server that closes": Refusal(Answers(data="421 shutting down"), TemporaryFailure, "421 shutting down"),
+    }
+    not_a_success: ClassVar[dict[str, Refusal]] = {}
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.answers = Answers()
+        self.silent = self.cut = False
+        with socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    @classmethod
+    @contextmanager
+    def serving(cls) -> Iterator[Self]:
+        api = cls()
+        controller = Controller(api, hostname="127.0.0.1", port=api.port)
+        controller.start()
+        try:
+            yield api
+        finally:
+            controller.stop()
+
+    def address(self) -> dict[str, Any]:
+        return {"smtp_port": self.port, "smtp_security": "none"}
+
+    def will(self, answer: Answers) -> None:
+        self.answers = answer
+
+    def falls_silent(self) -> None:
+        self.silent = True
+
+    def cuts_connections(self) -> None:
+        self.cut = True
+
+    def taken(self) -> list[Message]:
+        return [self._read(envelope) for envelope in self.envelopes]
+
+    def idempotency_keys(self) -> list[str]:
+        return []
+
+    def id_of(self, message: Message) -> str:
+        return f"<0001@{message.sender.email.rpartition('@')[2]}>"
+
+    def understood(self, message: Message) -> Message:
+        return replace(message, tags=(), metadata={})
+
+    def _read(self, envelope: Envelope) -> Message:
+        assert isinstance(envelope.content, bytes)
+        email = message_from_bytes(envelope.content, policy=policy.default)
+        seen = read_email(email)
+        named = {address.email for address in seen.recipients}
+        return replace(seen, bcc=tuple(Address(email) for email in envelope.rcpt_tos if email not in named))
+
+    async def handle_RCPT(self, _: SMTP, __: Any, envelope: Envelope, address: str, ___: Any) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.answers.recipient
+
+    async def handle_DATA(self, server: SMTP, _: Any, envelope: Envelope) -> str:
+        self.envelopes.append(envelope)
+        if self.silent:
+            await sleep(3)
+        if self.cut:
+            assert server.transport
+            server.transport.close()
+        return self.answers.data
+
+    async def handle_QUIT(self, *_: Any) -> str:
+        return self.answers.goodbye
