@@ -1,4 +1,4 @@
-"""What tests of mail ask for: the outbox, and a server in the provider's place."""
+"""What tests of mail ask for: the outbox, its page, and a server in the provider's place."""
 
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
@@ -6,11 +6,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from provider_api import Api
 
+from app.log import configure_logging
+from app.main import create_app
 from app.settings import get_settings
 
-__all__ = ["Outbox", "carrier", "outbox"]
+__all__ = ["Outbox", "carrier", "development", "outbox", "page"]
 
 Outbox = Callable[[], list[EmailMessage]]
 
@@ -24,6 +27,25 @@ def outbox() -> Outbox:
         return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
 
     return read
+
+
+@pytest.fixture(scope="module")
+def development() -> Iterator[TestClient]:
+    """A client of the API as `app dev` starts it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ENVIRONMENT", "development")
+        get_settings.cache_clear()
+        with TestClient(create_app(), raise_server_exceptions=False) as client:
+            yield client
+    get_settings.cache_clear()
+    configure_logging()
+
+
+@pytest.fixture
+def page(development: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Of an outbox that is not there yet."""
+    monkeypatch.setattr(get_settings(), "mail_outbox", str(tmp_path / "outbox"))
+    return development
 
 
 @pytest.fixture

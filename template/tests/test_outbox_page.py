@@ -1,40 +1,18 @@
 import os
 import re
-from collections.abc import Iterator
 from email.message import EmailMessage
-from html import unescape
 from pathlib import Path
 
 import pytest
 from conftest import SetVariable
 from fastapi.testclient import TestClient
 
-from app.log import configure_logging
 from app.mail import deliver
-from app.mail.render import example, names, render
+from app.mail.render import example, render
 from app.main import create_app
 from app.settings import get_settings
 
 ROW = re.compile(r'href="/dev/mail/messages/([^"]+)"')
-
-
-@pytest.fixture(scope="module")
-def development() -> Iterator[TestClient]:
-    """A client of the API as `app dev` starts it."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ENVIRONMENT", "development")
-        get_settings.cache_clear()
-        with TestClient(create_app(), raise_server_exceptions=False) as client:
-            yield client
-    get_settings.cache_clear()
-    configure_logging()
-
-
-@pytest.fixture
-def page(development: TestClient, tmp_path: Path, set_variable: SetVariable) -> TestClient:
-    """Of an outbox that is not there yet."""
-    set_variable("MAIL_OUTBOX", str(tmp_path / "outbox"))
-    return development
 
 
 def sent(name: str, key: str = "0001") -> str:
@@ -189,20 +167,3 @@ def test_with_a_catcher_the_page_says_where_mail_is(page: TestClient, set_variab
 
     assert "<code>smtp://localhost:1025</code>" in page.get("/dev/mail").text
     assert page.get("/dev/mail/messages/x.eml").status_code == 404
-
-
-@pytest.mark.parametrize("name", names())
-def test_every_template_has_a_preview(page: TestClient, name: str) -> None:
-    url = f"/dev/mail/templates/{name}"
-
-    listed = page.get("/dev/mail").text
-
-    assert f'href="{url}"' in listed
-    assert "broken" not in listed + page.get(url).text
-    assert str(example(name)["link"]) in unescape(page.get(f"{url}/html").text)
-
-
-def test_a_template_that_cannot_be_rendered_says_why(page: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.mail.outbox_page.example", lambda name: {"link": "https://example.org"})
-
-    assert "&#39;hours&#39; is undefined" in page.get("/dev/mail/templates/verify").text
