@@ -66,6 +66,12 @@ def demo(folder: Path) -> Iterator[httpx2.Client]:
     assert left_behind(folder) == []
 
 
+def leads_a_terminal() -> None:
+    """What a terminal does for its shell: the terminal's end is the shell's, whatever these tests were started with."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def test_closing_the_terminal_stops_everything(workplace: Path) -> None:
     folder = workplace / "demo"
     ours, theirs = pty.openpty()
@@ -79,7 +85,7 @@ def test_closing_the_terminal_stops_everything(workplace: Path) -> None:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=leads_a_terminal,
     ) as process:
         os.close(theirs)
         seen = b""
@@ -88,7 +94,11 @@ def test_closing_the_terminal_stops_everything(workplace: Path) -> None:
 
         os.close(ours)
 
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
     until(lambda: left_behind(folder) == [])
 
 
