@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from conftest import PASSWORD, RunJob, SignIn
@@ -92,6 +93,16 @@ def test_a_request_that_comes_again_with_its_key_gets_the_same_job(
     assert other.json()["type"].endswith("idempotency-key-reused")
     assert new.json()["id"] != first.json()["id"]
     assert session.scalar(select(func.count()).select_from(Job)) == 2
+
+
+def test_requests_at_the_same_time_with_one_key_get_one_job(client: TestClient, user: User, sign_in: SignIn) -> None:
+    headers = sign_in() | {"Idempotency-Key": "one"}
+
+    with ThreadPoolExecutor(8) as clients:
+        replies = list(clients.map(lambda _: client.post("/reports", json={"days": 2}, headers=headers), range(16)))
+
+    assert {reply.status_code for reply in replies} == {202}
+    assert len({reply.json()["id"] for reply in replies}) == 1
 
 
 def test_a_key_is_its_users_own(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
