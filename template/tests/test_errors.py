@@ -1,7 +1,10 @@
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from processes import cut_connections
+from sqlalchemy import literal, select
 
+from app.db import engine
 from app.errors import add_problem_handlers
 from app.log import RequestLog
 
@@ -37,6 +40,22 @@ def test_a_problem_names_the_request_that_the_log_tells_about(client: TestClient
 
     assert reply.headers["x-request-id"] == "trace-7"
     assert reply.json()["instance"] == "urn:request:trace-7"
+
+
+@pytest.mark.parametrize(("words", "status"), [("plain", 200), ("NUL\0", 422)])
+def test_text_that_no_column_can_keep_is_the_clients_error(words: str, status: int) -> None:
+    api = FastAPI()
+    add_problem_handlers(api)
+
+    @api.get("/")
+    def keep(words: str) -> None:
+        with engine().connect() as connection:
+            connection.execute(select(literal(words)))
+
+    reply = TestClient(api).get("/", params={"words": words})
+
+    assert reply.status_code == status
+    assert ("NUL" in reply.text) == (status == 422)
 
 
 def test_a_lost_database_is_a_503_and_the_next_request_works(client: TestClient) -> None:

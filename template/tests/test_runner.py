@@ -108,7 +108,7 @@ def test_progress_is_written_four_times_a_second_at_most_and_heard_at_once(
 ) -> None:
     def steps(job: RunningJob) -> None:
         for done in range(1, 101):
-            job.progress(done, 100, "step")
+            job.progress(done, 100, "st\0ep \ud800")
 
     then(steps)
     job = enqueue(session, add_user, email="ada@example.org")
@@ -119,7 +119,7 @@ def test_progress_is_written_four_times_a_second_at_most_and_heard_at_once(
         heard = [notice.payload for notice in listener.notifies(timeout=0.2)]
 
     assert heard == [str(job.id)] * 2
-    assert job.progress == {"done": 100, "total": 100, "note": "step"}
+    assert job.progress == {"done": 100, "total": 100, "note": "step ?"}
 
 
 def test_the_lease_of_a_long_job_is_extended_while_it_runs(session: Session, run_job: RunJob, then: Then) -> None:

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -77,6 +77,12 @@ def add_problem_handlers(api: FastAPI) -> None:
         errors = [{"where": list(e["loc"]), "message": e["msg"].removeprefix("Value error, ")} for e in error.errors()]
         detail = "; ".join(f"{e['where'][-1]}: {e['message']}" for e in errors)
         return _reply(request, Invalid.status, Invalid.code, Invalid.title, detail, errors=errors)
+
+    @api.exception_handler(DataError)
+    async def not_storable(request: Request, error: DataError) -> Response:
+        log.warning("the database refused a value", exc_info=error)
+        detail = "A text has a NUL character, or a value is out of range; nothing was stored."
+        return _reply(request, Invalid.status, Invalid.code, Invalid.title, detail)
 
     @api.exception_handler(OperationalError)
     @api.exception_handler(PoolTimeout)

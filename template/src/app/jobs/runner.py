@@ -20,7 +20,7 @@ from app.jobs.arguments import arguments_of
 from app.jobs.heartbeat import heartbeat, lease
 from app.jobs.many import Stopped, run_many
 from app.jobs.notice import tell_owner
-from app.jobs.running import Final, JobCancelled, LeaseLost, RunningJob, as_json
+from app.jobs.running import Final, JobCancelled, LeaseLost, RunningJob, as_json, as_text
 from app.jobs.transitions import CLAIM, FAIL, RETRY, STOP_CANCELLED, SUCCEED
 from app.worker import place
 
@@ -144,7 +144,7 @@ def _end_badly(task: JobTask, attempt: int, mine: dict[str, Any], error: Excepti
     """
     final, reason = _judge(task, attempt, error)
     wait = 0 if final else _seconds_until_retry(task, attempt, error)
-    told = mine | {"reason": reason.replace("\0", "").encode("utf-8", "replace").decode()}
+    told = mine | {"reason": as_text(reason)}
     with engine().begin() as connection:
         cancelled = connection.execute(STOP_CANCELLED, mine).rowcount
         if not cancelled and final:

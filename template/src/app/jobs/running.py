@@ -15,7 +15,7 @@ from app.jobs.heartbeat import lease
 from app.jobs.models import Job
 from app.jobs.transitions import PROGRESS
 
-__all__ = ["Final", "JobCancelled", "LeaseLost", "RunningJob", "as_json"]
+__all__ = ["Final", "JobCancelled", "LeaseLost", "RunningJob", "as_json", "as_text"]
 
 MAX_RESULT_BYTES = 64 * 1024
 # Seconds between two writes of progress, or two looks whether somebody cancelled the job.
@@ -52,7 +52,7 @@ class RunningJob:
         """
         if done < total and monotonic() - self._written < OFTEN_ENOUGH:
             return
-        seen = {"done": int(done), "total": int(total), "note": note}
+        seen = {"done": int(done), "total": int(total), "note": as_text(note)}
         with engine().begin() as connection:
             row = connection.execute(PROGRESS, self._mine | {"seen": seen, "lease": lease()}).one_or_none()
         self._written = self._looked = monotonic()
@@ -91,3 +91,8 @@ def as_json(outcome: Any) -> Any:
     if size > MAX_RESULT_BYTES:
         raise Final(f"Its result has {size} bytes, and a job keeps {MAX_RESULT_BYTES}: store it, and return its id.")
     return kept
+
+
+def as_text(note: str) -> str:
+    """What PostgreSQL can keep of it: no NUL, no half of a character."""
+    return note.replace("\0", "").encode("utf-8", "replace").decode()
