@@ -38,9 +38,7 @@ def send_test(email: Email) -> None:
             raise stop(f"{error}\nThe provider refuses this message; a job would fail at once.") from None
         except TemporaryFailure as error:
             raise stop(f"{error}\nThat may pass: a job would try again by itself.") from None
-    typer.echo(
-        f"Taken: {carrier}, from {message.sender}. Its id is {message_id}; if it does not arrive, look for that id in the provider's log."
-    )
+    typer.echo(f"Taken: {carrier}, from {message.sender}. Should you not find it: there it is known as {message_id}.")
 
 
 @mail.command()
