@@ -35,14 +35,15 @@ OURS_TO_MEND = {
 def send(message: Message, idempotency_key: str) -> str:
     """SES's id. It knows no idempotency keys, and puts its own Message-ID and Date into the message."""
     settings = get_settings()
-    client = _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
     try:
+        client = _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
         answer = client.send_email(**_request(message, idempotency_key))
     except exceptions.ClientError as error:
         raise _failure(error) from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.CredentialRetrievalError) as error:
         raise TemporaryFailure(f"SES does not answer: {error!r}") from error
-    except exceptions.BotoCoreError as error:
+    except (exceptions.BotoCoreError, ValueError) as error:
+        # A profile that is not there, half a key, a region or SES_URL that is none.
         raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
     if not (message_id := answer.get("MessageId")):
         raise TemporaryFailure(f"SES said: {answer} That has no id.")
@@ -52,7 +53,10 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     settings = get_settings()
-    _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
+    try:
+        _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
+    except (exceptions.BotoCoreError, ValueError) as error:
+        raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
     return f"SES in {settings.aws_region}"
 
 

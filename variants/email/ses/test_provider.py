@@ -59,6 +59,28 @@ def test_the_doctor_misses_credentials(carrier: Api, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"AWS_PROFILE": "missing"}, ""),
+        ({"AWS_ACCESS_KEY_ID": "AKIA123", "AWS_SECRET_ACCESS_KEY": ""}, ""),
+        ({}, "no address"),
+    ],
+)
+def test_what_boto3_cannot_begin_with_is_ours_to_mend(
+    carrier: Api, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str
+) -> None:
+    monkeypatch.setattr(get_settings(), "aws_region", "eu-west-2")
+    monkeypatch.setattr(get_settings(), "ses_url", url)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ProviderMisconfigured):
+        check()
+    with pytest.raises(ProviderMisconfigured):
+        send(MESSAGE, "0001")
+
+
+@pytest.mark.parametrize(
     ("details", "kind"),
     [
         ({"bounceType": "Transient", "bounceSubType": "MailboxFull"}, Kind.DEFERRED),
