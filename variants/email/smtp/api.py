@@ -1,9 +1,10 @@
 """A real SMTP server, which answers as RFC 5321 says."""
 
+import logging
 from asyncio import sleep
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes, policy
 from socket import socket
 from typing import Any, ClassVar, Self
@@ -14,17 +15,22 @@ from provider_server import Refusal
 from reading import read_email
 
 from app.mail.events import Kind
-from app.mail.failures import PermanentFailure, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
 from app.mail.message import Address, Message
 
 __all__ = ["Answers", "Api"]
 
+# At the level below it tells of each connection.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
+
 
 @dataclass(frozen=True)
 class Answers:
-    """To RCPT, to the message, and to QUIT."""
+    """To MAIL, to RCPT (of those in `others` another), to the message, and to QUIT."""
 
+    sender: str = "250 OK"
     recipient: str = "250 OK"
+    others: dict[str, str] = field(default_factory=dict)
     data: str = "250 OK"
     goodbye: str = "221 Bye"
 
@@ -39,6 +45,9 @@ class Api:
     refusals: ClassVar = {
         "an unknown mailbox": Refusal(Answers(recipient="550 no such user"), PermanentFailure, "550 no such user"),
         "a grey-listed recipient": Refusal(Answers(recipient="451 try later"), TemporaryFailure, "451 try later"),
+        "another mailbox": Refusal(Answers(sender="553 not yours"), ProviderMisconfigured, "MAIL_FROM.*553"),
+        "nobody unknown": Refusal(Answers(sender="530 sign in first"), ProviderMisconfigured, "530"),
+        "too large": Refusal(Answers(sender="552 too large"), PermanentFailure, "552 too large"),
         "a refused message": Refusal(Answers(data="554 looks like spam"), PermanentFailure, "554 looks like spam"),
         "a full disk": Refusal(Answers(data="452 no space"), TemporaryFailure, "452 no space"),
         "a server that closes": Refusal(Answers(data="421 shutting down"), TemporaryFailure, "421 shutting down"),
@@ -55,9 +64,10 @@ class Api:
 
     @classmethod
     @contextmanager
-    def serving(cls) -> Iterator[Self]:
+    def serving(cls, **options: Any) -> Iterator[Self]:
+        """`options` are aiosmtpd's: its TLS and who may sign in."""
         api = cls()
-        controller = Controller(api, hostname="127.0.0.1", port=api.port)
+        controller = Controller(api, hostname="127.0.0.1", port=api.port, **options)
         controller.start()
         try:
             yield api
@@ -95,9 +105,17 @@ class Api:
         named = {address.email for address in seen.recipients}
         return replace(seen, bcc=tuple(Address(email) for email in envelope.rcpt_tos if email not in named))
 
+    async def handle_MAIL(self, _: SMTP, __: Any, envelope: Envelope, address: str, options: list[str]) -> str:
+        if self.answers.sender.startswith("250"):
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self.answers.sender
+
     async def handle_RCPT(self, _: SMTP, __: Any, envelope: Envelope, address: str, ___: Any) -> str:
-        envelope.rcpt_tos.append(address)
-        return self.answers.recipient
+        answer = self.answers.others.get(address, self.answers.recipient)
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
 
     async def handle_DATA(self, server: SMTP, _: Any, envelope: Envelope) -> str:
         self.envelopes.append(envelope)

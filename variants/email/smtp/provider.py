@@ -4,11 +4,18 @@ import smtplib
 import ssl
 from contextlib import suppress
 
+import structlog
+
 from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
 from app.mail.message import Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
+
+log = structlog.get_logger(__name__)
+
+# To who sends: sign in first, or another sender. Other servers say 530 to the first command that they refuse.
+OURS_TO_MEND = {530, 550, 553}
 
 
 def send(message: Message, idempotency_key: str) -> str:
@@ -17,14 +24,19 @@ def send(message: Message, idempotency_key: str) -> str:
     try:
         connection = _connect()
         try:
-            connection.send_message(email, message.sender.email, [address.email for address in message.recipients])
+            recipients = [address.email for address in message.recipients]
+            refused = connection.send_message(email, message.sender.email, recipients)
         finally:
             # Whatever the answer, the message is on its way, or is not.
             with suppress(smtplib.SMTPException, OSError):
                 connection.quit()
     except smtplib.SMTPRecipientsRefused as error:
-        code, reason = next(iter(error.recipients.values()))
-        raise _failure(code, reason) from error
+        # Of all of them: who may be reached later decides.
+        raise _failure(*min(error.recipients.values())) from error
+    except smtplib.SMTPSenderRefused as error:
+        if error.smtp_code in OURS_TO_MEND:
+            raise ProviderMisconfigured(f"The SMTP server refused MAIL_FROM: {error}") from error
+        raise _failure(error.smtp_code, error.smtp_error) from error
     except smtplib.SMTPNotSupportedError as error:
         raise ProviderMisconfigured(f"The SMTP server cannot do what SMTP_SECURITY asks: {error}") from error
     except smtplib.SMTPAuthenticationError as error:
@@ -36,7 +48,13 @@ def send(message: Message, idempotency_key: str) -> str:
     except ssl.SSLCertVerificationError as error:
         raise ProviderMisconfigured(f"The SMTP server's certificate is not valid: {error}") from error
     except OSError as error:
+        # What smtplib has no kind of its own for: no way to sign in that both know.
+        if type(error) is smtplib.SMTPException:
+            raise ProviderMisconfigured(f"The SMTP server cannot be signed in to: {error}") from error
         raise TemporaryFailure(f"The SMTP server does not answer: {error}") from error
+    if refused:
+        # It was taken for the others, who would get it twice if it were sent again.
+        log.error("some recipients were refused", message_id=email["Message-ID"], answers=list(refused.values()))
     return str(email["Message-ID"])
 
 

@@ -1,9 +1,18 @@
 """What is SMTP's own; the rest is in test_provider_contract.py and test_provider_failures.py."""
 
-import pytest
-from provider_api import Answers, Api
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
 
-from app.mail.failures import ProviderMisconfigured
+import pytest
+import trustme
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from provider_api import Answers, Api
+from structlog.testing import capture_logs
+
+from app.mail.failures import ProviderMisconfigured, TemporaryFailure
 from app.mail.message import Address, Message
 from app.mail.provider import check, send
 from app.settings import get_settings
@@ -51,3 +60,102 @@ def test_the_doctor_signs_in_to_the_server(carrier: Api, monkeypatch: pytest.Mon
     monkeypatch.setattr(get_settings(), "smtp_port", 1)
     with pytest.raises(ProviderMisconfigured, match="SMTP_HOST"):
         check()
+
+
+BOTH = Message(to=MESSAGE.to, cc=(Address("bob@example.org"),), subject="Hi", text="Hi", html="Hi")
+
+
+def test_who_is_refused_alone_does_not_hold_up_the_others(carrier: Api) -> None:
+    carrier.will(Answers(others={"bob@example.org": "550 no such user"}))
+
+    with capture_logs() as logged:
+        send(BOTH, "0001")
+
+    assert [envelope.rcpt_tos for envelope in carrier.envelopes] == [["ada@example.org"]]
+    assert [line["answers"] for line in logged] == [[(550, b"no such user")]]
+
+
+def test_of_refused_recipients_the_one_who_may_be_reached_later_decides(carrier: Api) -> None:
+    carrier.will(Answers(recipient="550 no such user", others={"bob@example.org": "451 try later"}))
+
+    with pytest.raises(TemporaryFailure, match="451 try later"):
+        send(BOTH, "0001")
+
+
+def _allow(_: Any, __: Any, ___: Any, ____: Any, given: Any) -> AuthResult:
+    if given == LoginPassword(b"busy", b"right"):
+        return AuthResult(success=False, handled=False, message="454 4.7.0 try later")
+    return AuthResult(success=given == LoginPassword(b"ada", b"right"), handled=False)
+
+
+Serve = Callable[[str], AbstractContextManager[Api]]
+
+
+@pytest.fixture
+def secure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Serve:
+    """A server with SMTP_SECURITY of that kind, where Ada may sign in, and whose certificate this machine trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    @contextmanager
+    def serving(security: str) -> Iterator[Api]:
+        options: dict[str, dict[str, Any]] = {
+            "starttls": {"tls_context": context, "require_starttls": True, "auth_required": True},
+            # It does not know that what was encrypted from the beginning is.
+            "tls": {"ssl_context": context, "auth_require_tls": False},
+        }
+        with Api.serving(authenticator=_allow, **options[security]) as api:
+            said = {"smtp_username": "ada", "smtp_password": "right", "smtp_security": security}
+            for name, value in {**api.settings, **said, "smtp_port": api.port}.items():
+                monkeypatch.setattr(get_settings(), name, value)
+            yield api
+
+    return serving
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_it_signs_in_over_tls(secure: Serve, security: str) -> None:
+    with secure(security) as carrier:
+        check()
+        send(MESSAGE, "0001")
+
+        assert len(carrier.envelopes) == 1
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "failure", "says"),
+    [
+        ("ada", "wrong", ProviderMisconfigured, "SMTP_PASSWORD.*535"),
+        ("", "", ProviderMisconfigured, "MAIL_FROM.*530"),
+        ("busy", "right", TemporaryFailure, "454"),
+    ],
+)
+def test_who_may_not_sign_in_is_told_why(
+    secure: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    username: str,
+    password: str,
+    failure: type[Exception],
+    says: str,
+) -> None:
+    with secure("starttls") as carrier:
+        monkeypatch.setattr(get_settings(), "smtp_username", username)
+        monkeypatch.setattr(get_settings(), "smtp_password", password)
+
+        with pytest.raises(failure, match=says):
+            send(MESSAGE, "0001")
+        assert carrier.envelopes == []
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    secure: Serve, monkeypatch: pytest.MonkeyPatch, security: str
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    with secure(security) as carrier, pytest.raises(ProviderMisconfigured, match="certificate"):
+        send(MESSAGE, "0001")
+    assert carrier.envelopes == []
