@@ -43,9 +43,9 @@ def suppressed(which: str, **headers: str) -> Answer:
     return Answer(202, {"message": "There are some warnings for your request.", "warnings": [warning]}, headers)
 
 
-def signed(said: Any) -> Callback:
+def signed(said: Any, secret: str = SECRET) -> Callback:
     body = json.dumps(said).encode()
-    signature = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
+    signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
     return Callback("https://example.com/webhooks/email", {}, {"signature": signature}, body)
 
 

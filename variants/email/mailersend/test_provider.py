@@ -53,3 +53,25 @@ def test_another_shape_is_refused(monkeypatch: pytest.MonkeyPatch, said: Any) ->
 
     with pytest.raises(CallbackRefused, match="not what the provider documents"):
         receive(signed(said))
+
+
+PUBLISHED = "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G"
+
+
+def test_an_address_can_be_entered_before_there_is_a_secret() -> None:
+    assert get_settings().mailersend_webhook_secret == ""
+
+    assert receive(signed({"type": "webhook.test", "message": "Test webhook"}, PUBLISHED)).events == ()
+
+
+@pytest.mark.parametrize("said", [DELIVERED, {"type": "activity.hard_bounced"}, {"type": "activity.opened"}])
+def test_the_published_secret_proves_nothing_else(monkeypatch: pytest.MonkeyPatch, said: Any) -> None:
+    monkeypatch.setattr(get_settings(), "mailersend_webhook_secret", SECRET)
+
+    with pytest.raises(CallbackRefused, match="signature"):
+        receive(signed(said, PUBLISHED))
+
+
+def test_somebody_else_cannot_ask_even_that() -> None:
+    with pytest.raises(CallbackRefused, match="signature"):
+        receive(signed({"type": "webhook.test"}, "another"))

@@ -9,6 +9,9 @@ from app.settings import get_settings
 
 __all__ = ["receive"]
 
+# MailerSend publishes it, and signs with it what it sends while an address is entered: the address has to answer
+# before there is a secret of its own. So it proves nothing, and what it signs does nothing.
+PUBLISHED = b"test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G"
 KINDS = {
     "activity.delivered": Kind.DELIVERED,
     "activity.soft_bounced": Kind.DEFERRED,
@@ -21,11 +24,13 @@ KINDS = {
 @documented
 def receive(callback: Callback) -> Received:
     """Raises CallbackRefused."""
+    said = callback.json()
+    if said["type"] == "webhook.test":
+        _check(callback, PUBLISHED)
+        return Received()
     if not (secret := get_settings().mailersend_webhook_secret):
         raise CallbackRefused("MAILERSEND_WEBHOOK_SECRET is not set.")
-    expected = hmac.new(secret.encode(), callback.body, "sha256").hexdigest().encode()
-    callback.require_signature(expected, callback.header("signature"))
-    said = callback.json()
+    _check(callback, secret.encode())
     if (kind := KINDS.get(said["type"])) is None:
         return Received()
     data, email = said["data"], said["data"]["email"]
@@ -39,3 +44,8 @@ def receive(callback: Callback) -> Received:
         reason=details.get("readable_reason") or details.get("reason") or "",
     )
     return Received((event,))
+
+
+def _check(callback: Callback, secret: bytes) -> None:
+    expected = hmac.new(secret, callback.body, "sha256").hexdigest().encode()
+    callback.require_signature(expected, callback.header("signature"))
