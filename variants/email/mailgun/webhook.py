@@ -17,6 +17,9 @@ KINDS = {
     "complained": Kind.COMPLAINED,
     "unsubscribed": Kind.UNSUBSCRIBED,
 }
+# Seconds in which it tries again, with the signature of its first try.
+RETRIES = 9 * 3600
+MAILBOX_FULL = 552
 
 
 @documented
@@ -24,31 +27,30 @@ def receive(callback: Callback) -> Received:
     """Raises CallbackRefused."""
     said = callback.json()
     _check(callback, said["signature"])
-    return Received(tuple(_events(said["event-data"])))
+    return Received(tuple(_events(said["signature"]["token"], said["event-data"])))
 
 
 def _check(callback: Callback, signature: dict[str, str]) -> None:
-    """It covers its own time and token, and nothing of the event: so it must not be old."""
+    """It covers its own time and token, and nothing of the event: so it must not be old, and serves for one event."""
     if not (key := get_settings().mailgun_webhook_signing_key):
         raise CallbackRefused("MAILGUN_WEBHOOK_SIGNING_KEY is not set.")
     timestamp = str(signature["timestamp"])
     expected = hmac.new(key.encode(), f"{timestamp}{signature['token']}".encode(), "sha256").hexdigest()
     callback.require_signature(expected.encode(), signature["signature"])
-    callback.require_fresh(timestamp)
+    callback.require_fresh(timestamp, RETRIES)
 
 
-def _events(said: dict[str, Any]) -> Iterator[MailEvent]:
+def _events(token: str, said: dict[str, Any]) -> Iterator[MailEvent]:
     if (kind := KINDS.get(said["event"])) is None:
         return
     status = said.get("delivery-status", {})
     if kind is Kind.BOUNCED and said["severity"] == "temporary":
         kind = Kind.DEFERRED
-    elif kind is Kind.BOUNCED and said.get("reason", "").startswith("suppress-"):
-        # It bounced, complained or unsubscribed before, and Mailgun did not try again.
+    elif kind is Kind.BOUNCED and (said.get("reason") != "bounce" or status.get("code") == MAILBOX_FULL):
+        # Given up, which says nothing of the address: too old by now, blocked, or known from before ("suppress-...").
         kind = Kind.REJECTED
     yield MailEvent(
-        # Mailgun's ids are unique for a day.
-        f"{said['id']} {said['timestamp']}",
+        token,
         kind,
         said["recipient"],
         said["message"]["headers"]["message-id"],

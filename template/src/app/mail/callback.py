@@ -65,13 +65,13 @@ class Callback:
         if not password or scheme.lower() != "basic" or not hmac.compare_digest(given, password.encode()):
             raise CallbackRefused("The password is not the one of our address.")
 
-    def require_fresh(self, timestamp: str | float) -> None:
+    def require_fresh(self, timestamp: str | float, tolerance: float = TOLERANCE) -> None:
         """Of seconds since 1970: what is older was recorded, and is sent by somebody else."""
         try:
             age = abs(time() - float(timestamp))
         except ValueError:
             raise CallbackRefused(f"{timestamp!r} is no time.") from None
-        if not age <= TOLERANCE:
+        if not age <= tolerance:
             raise CallbackRefused(f"It was signed {age:.0f} s ago.")
 
 
