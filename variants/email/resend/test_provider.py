@@ -10,6 +10,7 @@ from provider_api import signed
 from provider_server import Answer
 
 from app.mail.callback import CallbackRefused
+from app.mail.events import Kind
 from app.mail.failures import ProviderMisconfigured, TemporaryFailure
 from app.mail.message import Address, Message
 from app.mail.provider import send
@@ -55,6 +56,22 @@ def test_a_body_of_another_shape_is_not_believed(carrier: Any, monkeypatch: pyte
             receive(signed("event-1", said, time()))
 
 
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [("Permanent", Kind.BOUNCED), ("Transient", Kind.DEFERRED), ("Undetermined", Kind.DEFERRED), (None, Kind.DEFERRED)],
+)
+def test_only_a_bounce_for_good_is_one(
+    carrier: Any, monkeypatch: pytest.MonkeyPatch, type_: str | None, kind: Kind
+) -> None:
+    monkeypatch.setattr(get_settings(), "resend_webhook_secret", carrier.webhook_settings["resend_webhook_secret"])
+    data = {"email_id": "1", "to": ["ada@example.org"], "bounce": {"type": type_} if type_ else {}}
+    said = {"type": "email.bounced", "created_at": "2030-01-02T03:04:05Z", "data": data}
+
+    [heard] = receive(signed("event-1", said, time())).events
+
+    assert heard.kind is kind
+
+
 def test_of_several_recipients_nobody_is_taken_for_the_one_who_bounced(
     carrier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,10 +82,12 @@ def test_of_several_recipients_nobody_is_taken_for_the_one_who_bounced(
     assert receive(signed("event-1", said, time())).events == ()
 
 
-def test_a_key_that_cannot_be_sent_is_not_repeated(carrier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(get_settings(), "resend_api_key", "re_secret\n")
+@pytest.mark.parametrize("key", ["re_secret\n", "re_secret\N{NO-BREAK SPACE}"])
+def test_a_key_that_cannot_be_sent_is_not_repeated(carrier: Any, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr(get_settings(), "resend_api_key", key)
 
     with pytest.raises(ProviderMisconfigured, match="character that HTTP cannot send") as refused:
         send(Message(to=(Address("ada@example.org"),), subject="Hello", text="Hi", html="<p>Hi</p>"), "0001")
 
     assert "re_secret" not in str(refused.value)
+    assert refused.value.__suppress_context__

@@ -34,7 +34,8 @@ def _events(event_id: str, said: Any) -> Iterator[MailEvent]:
         return
     data = said["data"]
     details = data.get("bounce") or data.get("failed") or data.get("suppressed") or {}
-    if kind is Kind.BOUNCED and details.get("type") == "Transient":
+    # Transient, or Undetermined: only the third kind is for good.
+    if kind is Kind.BOUNCED and details.get("type") != "Permanent":
         kind = Kind.DEFERRED
     at = datetime.fromisoformat(said["created_at"])
     reason = details.get("message") or details.get("reason") or ""
