@@ -23,7 +23,7 @@ def test_a_folder_has_what_a_provider_needs(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", AXES["email_provider"])
-def test_a_schema_is_published_or_says_that_there_is_none(provider: str) -> None:
+def test_a_schema_says_where_it_is_from_or_why_there_is_none(provider: str) -> None:
     schema = json.loads((FOLDERS / provider / "schema.json").read_text())
 
     assert schema["$comment"]

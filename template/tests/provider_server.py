@@ -20,7 +20,7 @@ from app.mail.message import Message
 __all__ = ["Answer", "HttpApi", "Refusal", "Request"]
 
 
-# What the provider publishes of its requests' body; {} where it publishes nothing.
+# Of its requests' body, written from what the provider documents: its $comment says from where, or why there is none.
 SCHEMA = Draft202012Validator(json.loads((Path(__file__).parent / "provider_schema.json").read_text()))
 
 

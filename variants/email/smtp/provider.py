@@ -14,7 +14,7 @@ __all__ = ["check", "send"]
 
 log = structlog.get_logger(__name__)
 
-# To who sends: sign in first, or another sender. Other servers say 530 to the first command that they refuse.
+# What a server says of the sender: sign in first, or that this address is not yours.
 OURS_TO_MEND = {530, 550, 553}
 
 
