@@ -18,7 +18,13 @@ COLOURED = {
         "jobs/service",
         "reports/routes",
         "reports/service",
+        "audit/routes",
+        "limits/throttle",
+        "sign_ins/routes",
+        "sign_ins/service",
+        "users/admin_routes",
         "users/auth",
+        "users/link_routes",
         "users/routes",
         "users/service",
     )

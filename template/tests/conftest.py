@@ -75,11 +75,16 @@ def client(api: FastAPI) -> Iterator[TestClient]:
 @pytest.fixture
 def user(client: TestClient, session: Session) -> User:
     """ada@example.org, registered through the door, with her address verified."""
-    user_id = client.post("/users", json={"email": "ada@example.org", "password": PASSWORD}).json()["id"]
+    return register(client, session, "ada@example.org")
+
+
+def register(client: TestClient, session: Session, email: str) -> User:
+    """Through the door, with a verified address."""
+    client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
     session.execute(text("UPDATE users SET verified_at = now()"))
     session.execute(text("DELETE FROM jobs"))
     session.commit()
-    return session.get_one(User, user_id)
+    return session.scalars(select(User).where(User.email == email)).one()
 
 
 SignIn = Callable[..., dict[str, str]]
@@ -90,7 +95,7 @@ def sign_in(client: TestClient) -> SignIn:
     """The headers of a signed-in client."""
 
     def headers(email: str = "ada@example.org") -> dict[str, str]:
-        reply = client.post("/auth/token", data={"username": email, "password": PASSWORD})
+        reply = client.post("/api/v1/auth/token", data={"username": email, "password": PASSWORD})
         return {"Authorization": f"Bearer {reply.json()['access_token']}"}
 
     return headers

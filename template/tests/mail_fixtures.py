@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from provider_api import Api
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from app.jobs.models import Job, Status
 from app.log import configure_logging
 from app.main import create_app
 from app.settings import get_settings
 
-__all__ = ["Outbox", "carrier", "development", "outbox", "page"]
+__all__ = ["Mailed", "Outbox", "carrier", "development", "mailed", "outbox", "page", "token_in"]
 
 Outbox = Callable[[], list[EmailMessage]]
 
@@ -27,6 +30,31 @@ def outbox() -> Outbox:
         return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
 
     return read
+
+
+Mailed = Callable[[], list[EmailMessage]]
+
+
+@pytest.fixture
+def mailed(session: Session, run_job: Callable[[Job], object], outbox: Outbox) -> Mailed:
+    """Run the jobs that wait, and those that they ask for; the messages that came of it, oldest first."""
+
+    def run() -> list[EmailMessage]:
+        before = len(outbox())
+        while waiting := session.scalars(select(Job).where(Job.status == Status.QUEUED).order_by(Job.id)).all():
+            for job in waiting:
+                run_job(job)
+                assert job.status == Status.SUCCEEDED, job.error
+        return outbox()[before:]
+
+    return run
+
+
+def token_in(message: EmailMessage) -> str:
+    """Of the link in a message."""
+    body = message.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content()).partition("#token=")[2].split()[0]
 
 
 @pytest.fixture(scope="module")

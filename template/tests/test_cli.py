@@ -33,7 +33,7 @@ def run(*words: str, answers: str = "") -> tuple[int, str]:
 def test_an_admin_is_made_by_answering_two_questions(client: TestClient, sign_in: SignIn) -> None:
     code, _ = run("create-admin", answers=f"ada@example.org\n{PASSWORD}\n{PASSWORD}\n")
 
-    me = client.get("/users/me", headers=sign_in()).json()
+    me = client.get("/api/v1/users/me", headers=sign_in()).json()
     assert code == 0
     assert me["admin"] is True
     assert me["verified"] is True

@@ -63,17 +63,17 @@ def test_a_job_that_mails_them_fails_at_once_and_says_why(session: Session, run_
 
 
 def test_an_admin_sees_and_lifts_it(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
-    assert client.get("/suppressed-addresses", headers=sign_in()).status_code == 403
-    assert client.delete("/suppressed-addresses/bob@example.org", headers=sign_in()).status_code == 403
+    assert client.get("/api/v1/suppressed-addresses", headers=sign_in()).status_code == 403
+    assert client.delete("/api/v1/suppressed-addresses/bob@example.org", headers=sign_in()).status_code == 403
     user.admin = True
     session.commit()
 
-    [seen] = client.get("/suppressed-addresses", headers=sign_in()).json()
-    lifted = [client.delete("/suppressed-addresses/Bob@example.org", headers=sign_in()) for _ in range(2)]
+    [seen] = client.get("/api/v1/suppressed-addresses", headers=sign_in()).json()
+    lifted = [client.delete("/api/v1/suppressed-addresses/Bob@example.org", headers=sign_in()) for _ in range(2)]
 
     assert (seen["email"], seen["kind"], seen["reason"]) == ("bob@example.org", "bounced", "550 no such user")
     assert [reply.status_code for reply in lifted] == [204, 404]
-    assert client.get("/suppressed-addresses", headers=sign_in()).json() == []
+    assert client.get("/api/v1/suppressed-addresses", headers=sign_in()).json() == []
 
 
 def test_suppressed_addresses_come_in_pages(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
@@ -81,15 +81,15 @@ def test_suppressed_addresses_come_in_pages(client: TestClient, user: User, sign
     user.admin = True
     session.commit()
 
-    first = client.get("/suppressed-addresses", params={"limit": 3}, headers=sign_in()).json()
-    rest = client.get("/suppressed-addresses", params={"after": first[-1]["email"]}, headers=sign_in()).json()
+    first = client.get("/api/v1/suppressed-addresses", params={"limit": 3}, headers=sign_in()).json()
+    rest = client.get("/api/v1/suppressed-addresses", params={"after": first[-1]["email"]}, headers=sign_in()).json()
 
     assert [row["email"] for row in first + rest] == [f"{name}@example.org" for name in ("bob", "x", "y", "z")]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'"hello"', b"\xff\xfe", b"[" * 10_000])
 def test_a_stranger_is_no_provider(client: TestClient, session: Session, body: bytes) -> None:
-    reply = client.post("/webhooks/email", content=body)
+    reply = client.post("/api/v1/webhooks/email", content=body)
 
     assert reply.status_code == 401
     assert reply.json()["type"] == "urn:problem:not-the-provider"

@@ -16,13 +16,13 @@ def test_people_see_their_own_jobs_only(client: TestClient, user: User, sign_in:
     own = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     nobodys = enqueue(session, send_welcome, user_id=user.id)
     session.commit()
-    client.post("/users", json={"email": "eve@example.org", "password": PASSWORD})
+    client.post("/api/v1/users", json={"email": "eve@example.org", "password": PASSWORD})
 
-    assert [job["id"] for job in client.get("/jobs", headers=sign_in()).json()] == [str(own.id)]
-    assert client.get(f"/jobs/{own.id}", headers=sign_in()).json()["status"] == Status.QUEUED
-    assert client.get(f"/jobs/{nobodys.id}", headers=sign_in()).status_code == 404
-    assert client.get(f"/jobs/{own.id}", headers=sign_in("eve@example.org")).status_code == 404
-    assert client.get("/jobs").status_code == 401
+    assert [job["id"] for job in client.get("/api/v1/jobs", headers=sign_in()).json()] == [str(own.id)]
+    assert client.get(f"/api/v1/jobs/{own.id}", headers=sign_in()).json()["status"] == Status.QUEUED
+    assert client.get(f"/api/v1/jobs/{nobodys.id}", headers=sign_in()).status_code == 404
+    assert client.get(f"/api/v1/jobs/{own.id}", headers=sign_in("eve@example.org")).status_code == 404
+    assert client.get("/api/v1/jobs").status_code == 401
 
 
 def test_jobs_come_newest_first_in_pages(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
@@ -30,8 +30,8 @@ def test_jobs_come_newest_first_in_pages(client: TestClient, user: User, sign_in
     session.commit()
     newest_first = sorted((str(job.id) for job in jobs), reverse=True)
 
-    first = client.get("/jobs", params={"limit": 3}, headers=sign_in()).json()
-    rest = client.get("/jobs", params={"limit": 3, "before": first[-1]["id"]}, headers=sign_in()).json()
+    first = client.get("/api/v1/jobs", params={"limit": 3}, headers=sign_in()).json()
+    rest = client.get("/api/v1/jobs", params={"limit": 3, "before": first[-1]["id"]}, headers=sign_in()).json()
 
     assert [job["id"] for job in first + rest] == newest_first
 
@@ -42,7 +42,7 @@ def test_a_waiting_job_is_cancelled_at_once_and_never_runs(
     job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     session.commit()
 
-    replies = [client.post(f"/jobs/{job.id}/cancel", headers=sign_in()) for _ in range(2)]
+    replies = [client.post(f"/api/v1/jobs/{job.id}/cancel", headers=sign_in()) for _ in range(2)]
     run_job(job)
 
     assert [reply.json()["status"] for reply in replies] == [Status.CANCELLED] * 2
@@ -57,7 +57,7 @@ def test_a_running_job_is_asked_to_stop(client: TestClient, user: User, sign_in:
     session.execute(update(Job).values(status=Status.RUNNING, token=uuid4()))
     session.commit()
 
-    reply = client.post(f"/jobs/{job.id}/cancel", headers=sign_in()).json()
+    reply = client.post(f"/api/v1/jobs/{job.id}/cancel", headers=sign_in()).json()
 
     assert reply["status"] == Status.RUNNING
     assert reply["cancel_requested_at"] is not None
@@ -70,15 +70,15 @@ def test_what_has_ended_cannot_be_cancelled(
     session.commit()
     run_job(job)
 
-    assert client.post(f"/jobs/{job.id}/cancel", headers=sign_in()).json()["status"] == Status.SUCCEEDED
+    assert client.post(f"/api/v1/jobs/{job.id}/cancel", headers=sign_in()).json()["status"] == Status.SUCCEEDED
 
 
 def test_nobody_cancels_the_jobs_of_others(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
     job = enqueue(session, send_welcome, user_id=user.id)
     session.commit()
 
-    assert client.post(f"/jobs/{job.id}/cancel", headers=sign_in()).status_code == 404
-    assert client.post(f"/jobs/{job.id}/cancel").status_code == 401
+    assert client.post(f"/api/v1/jobs/{job.id}/cancel", headers=sign_in()).status_code == 404
+    assert client.post(f"/api/v1/jobs/{job.id}/cancel").status_code == 401
     session.refresh(job)
     assert job.status == Status.QUEUED
 
@@ -97,20 +97,20 @@ def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
     job = enqueue(session, send_welcome, owner=admin.id, user_id=uuid4())
     session.commit()
     run_job(job)
-    failed = client.get("/jobs", headers=sign_in()).json()
+    failed = client.get("/api/v1/jobs", headers=sign_in()).json()
     session.execute(update(Job).values(arguments={"user_id": str(admin.id)}))
     session.commit()
 
-    reply = client.post(f"/jobs/{job.id}/retry", headers=sign_in()).json()
+    reply = client.post(f"/api/v1/jobs/{job.id}/retry", headers=sign_in()).json()
     run_job(job)
 
     assert failed[0]["status"] == Status.FAILED
     assert (reply["status"], reply["attempts"], reply["error"]) == (Status.QUEUED, 0, None)
     assert job.status == Status.SUCCEEDED
     assert len(job.history) == 1
-    again = client.post(f"/jobs/{job.id}/retry", headers=sign_in())
+    again = client.post(f"/api/v1/jobs/{job.id}/retry", headers=sign_in())
     assert (again.status_code, again.json()["type"].endswith("job-not-retryable")) == (409, True)
 
 
 def test_only_an_admin_runs_jobs_again(client: TestClient, user: User, sign_in: SignIn) -> None:
-    assert client.post(f"/jobs/{uuid4()}/retry", headers=sign_in()).status_code == 403
+    assert client.post(f"/api/v1/jobs/{uuid4()}/retry", headers=sign_in()).status_code == 403

@@ -24,7 +24,7 @@ def an_email(html: str = "<p>Hi</p>") -> EmailMessage:
     """Such as another program makes."""
     email = EmailMessage()
     email["From"], email["To"], email["Subject"] = "a@example.org", "b@example.org", "<b>Hi</b>"
-    email.set_content("Hi <i>there</i>, see http://127.0.0.1:8000/auth/verify#token=x")
+    email.set_content("Hi <i>there</i>, see http://127.0.0.1:8000/account/verify#token=x")
     email.add_alternative(html, subtype="html")
     return email
 
@@ -69,7 +69,7 @@ def test_links_are_clickable_in_the_frame_and_in_the_text(page: TestClient) -> N
     url = written(an_email('<html><HEAD lang="en"></head><a href="https://example.org">x</a></html>').as_bytes())
 
     assert '<HEAD lang="en"><base target="_blank">' in page.get(f"{url}/html").text
-    link = '<a href="http://127.0.0.1:8000/auth/verify#token=x" rel="noopener" target="_blank">'
+    link = '<a href="http://127.0.0.1:8000/account/verify#token=x" rel="noopener" target="_blank">'
     assert link in page.get(f"{url}?view=text").text
 
 

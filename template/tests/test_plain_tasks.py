@@ -33,7 +33,7 @@ def test_somebody_signs_in_although_the_broker_is_down(
         raise OperationalError("broker down")
 
     monkeypatch.setattr(note_sign_in, "delay", refuse)
-    reply = client.post("/auth/token", data={"username": user.email, "password": PASSWORD})
+    reply = client.post("/api/v1/auth/token", data={"username": user.email, "password": PASSWORD})
 
     assert reply.status_code == 200
     assert asked

@@ -15,13 +15,13 @@ from app.users.models import User
 def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
     client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
 ) -> None:
-    reply = client.post("/reports", json={"days": 2}, headers=sign_in())
+    reply = client.post("/api/v1/reports", json={"days": 2}, headers=sign_in())
     assert reply.status_code == 202
     assert reply.json()["status"] == Status.QUEUED
     run_job(session.get_one(Job, UUID(reply.json()["id"])))
 
     job = client.get(reply.headers["location"], headers=sign_in()).json()
-    report = client.get(f"/reports/{job['result']['report_id']}", headers=sign_in()).json()
+    report = client.get(f"/api/v1/reports/{job['result']['report_id']}", headers=sign_in()).json()
 
     assert job["progress"] == {"done": 2, "total": 2, "note": "Done"}
     assert list(report["signups"].values()) == [0, 1]
@@ -30,7 +30,7 @@ def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
 def test_a_report_is_made_once_however_often_its_job_starts(
     client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
 ) -> None:
-    job_id = client.post("/reports", json={"days": 1}, headers=sign_in()).json()["id"]
+    job_id = client.post("/api/v1/reports", json={"days": 1}, headers=sign_in()).json()["id"]
     job = session.get_one(Job, UUID(job_id))
 
     for _ in range(3):
@@ -43,7 +43,7 @@ def test_its_progress_can_be_watched(
     client: TestClient, user: User, sign_in: SignIn, session: Session, worker: Worker
 ) -> None:
     headers = sign_in()
-    location = client.post("/reports", json={"days": 3}, headers=headers).headers["location"]
+    location = client.post("/api/v1/reports", json={"days": 3}, headers=headers).headers["location"]
     seen = until(lambda: client.get(location, headers=headers).json()["progress"])
     until(lambda: client.get(location, headers=headers).json()["status"] == Status.SUCCEEDED)
 
@@ -55,8 +55,8 @@ def test_only_verified_users_ask_for_reports(client: TestClient, user: User, sig
     session.execute(update(User).values(verified_at=None))
     session.commit()
 
-    assert client.post("/reports", json={"days": 1}, headers=sign_in()).status_code == 403
-    assert client.post("/reports", json={"days": 1}).status_code == 401
+    assert client.post("/api/v1/reports", json={"days": 1}, headers=sign_in()).status_code == 403
+    assert client.post("/api/v1/reports", json={"days": 1}).status_code == 401
     assert session.scalar(select(func.count()).select_from(Job)) == 0
 
 
@@ -64,14 +64,14 @@ def test_people_read_their_own_reports_only(client: TestClient, user: User, sign
     report = Report(owner_id=user.id, signups={})
     session.add(report)
     session.commit()
-    client.post("/users", json={"email": "eve@example.org", "password": PASSWORD})
+    client.post("/api/v1/users", json={"email": "eve@example.org", "password": PASSWORD})
 
-    assert client.get(f"/reports/{report.id}", headers=sign_in()).status_code == 200
-    assert client.get(f"/reports/{report.id}", headers=sign_in("eve@example.org")).status_code == 404
+    assert client.get(f"/api/v1/reports/{report.id}", headers=sign_in()).status_code == 200
+    assert client.get(f"/api/v1/reports/{report.id}", headers=sign_in("eve@example.org")).status_code == 404
 
 
 def test_an_impossible_number_of_days_is_refused(client: TestClient, user: User, sign_in: SignIn) -> None:
-    replies = [client.post("/reports", json={"days": days}, headers=sign_in()) for days in (0, 367, "many")]
+    replies = [client.post("/api/v1/reports", json={"days": days}, headers=sign_in()) for days in (0, 367, "many")]
 
     assert [reply.status_code for reply in replies] == [422] * 3
     assert replies[0].json()["detail"] == "days: Input should be greater than or equal to 1"
@@ -82,9 +82,9 @@ def test_a_request_that_comes_again_with_its_key_gets_the_same_job(
 ) -> None:
     headers = sign_in() | {"Idempotency-Key": "one"}
 
-    first, again = (client.post("/reports", json={"days": 2}, headers=headers) for _ in range(2))
-    other = client.post("/reports", json={"days": 3}, headers=headers)
-    new = client.post("/reports", json={"days": 2}, headers=headers | {"Idempotency-Key": "two"})
+    first, again = (client.post("/api/v1/reports", json={"days": 2}, headers=headers) for _ in range(2))
+    other = client.post("/api/v1/reports", json={"days": 3}, headers=headers)
+    new = client.post("/api/v1/reports", json={"days": 2}, headers=headers | {"Idempotency-Key": "two"})
 
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json() == again.json()
@@ -99,20 +99,22 @@ def test_requests_at_the_same_time_with_one_key_get_one_job(client: TestClient, 
     headers = sign_in() | {"Idempotency-Key": "one"}
 
     with ThreadPoolExecutor(8) as clients:
-        replies = list(clients.map(lambda _: client.post("/reports", json={"days": 2}, headers=headers), range(16)))
+        replies = list(
+            clients.map(lambda _: client.post("/api/v1/reports", json={"days": 2}, headers=headers), range(16))
+        )
 
     assert {reply.status_code for reply in replies} == {202}
     assert len({reply.json()["id"] for reply in replies}) == 1
 
 
 def test_a_key_is_its_users_own(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
-    client.post("/users", json={"email": "eve@example.org", "password": PASSWORD})
+    client.post("/api/v1/users", json={"email": "eve@example.org", "password": PASSWORD})
     session.execute(update(User).values(verified_at=func.now()))
     session.commit()
     key = {"Idempotency-Key": "one"}
 
     ids = {
-        UUID(client.post("/reports", json={"days": 2}, headers=sign_in(email) | key).json()["id"])
+        UUID(client.post("/api/v1/reports", json={"days": 2}, headers=sign_in(email) | key).json()["id"])
         for email in ("ada@example.org", "eve@example.org")
     }
 

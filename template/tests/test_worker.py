@@ -7,10 +7,10 @@ from processes import Worker, until
 
 
 def test_a_newcomer_gets_her_mail(client: TestClient, outbox: Outbox, worker: Worker) -> None:
-    client.post("/users", json={"email": "ada@example.org", "password": PASSWORD})
+    client.post("/api/v1/users", json={"email": "ada@example.org", "password": PASSWORD})
     body = until(outbox)[0].get_body(("plain",))
     token = body.get_content().partition("#token=")[2].split()[0]
-    assert client.post("/auth/verify", json={"token": token}).status_code == 204
+    assert client.post("/api/v1/auth/verify", json={"token": token}).status_code == 204
     until(lambda: len(outbox()) == 2)
 
     assert outbox()[1]["Subject"] == "Your address is verified"

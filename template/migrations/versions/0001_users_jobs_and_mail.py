@@ -1,4 +1,4 @@
-"""Users, jobs with the trigger that wakes the relays, and what became of mail"""
+"""Users and their sign-ins, jobs with the trigger that wakes the relays, and what became of mail"""
 
 from collections.abc import Sequence
 
@@ -22,8 +22,54 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("verified_at", sa.DateTime(timezone=True)),
         sa.Column("last_seen_at", sa.DateTime(timezone=True)),
+        sa.Column("deactivated_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="users_pkey"),
         sa.UniqueConstraint("email", name="users_email_key"),
+    )
+    op.create_table(
+        "sign_ins",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("device", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="sign_ins_pkey"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="sign_ins_user_id_fkey", ondelete="CASCADE"),
+    )
+    op.create_table(
+        "tokens",
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("sign_in_id", sa.Uuid()),
+        sa.Column("email", sa.String()),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("hash", name="tokens_pkey"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="tokens_user_id_fkey", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["sign_in_id"], ["sign_ins.id"], name="tokens_sign_in_id_fkey", ondelete="CASCADE"),
+    )
+    op.create_table(
+        "rate_limits",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="rate_limits_pkey"),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_table(
+        "audit_events",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("user_id", sa.Uuid()),
+        sa.Column("actor_id", sa.Uuid()),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("device", sa.String(), nullable=False),
+        sa.Column("detail", postgresql.JSONB(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="audit_events_pkey"),
     )
     op.create_table(
         "jobs",
@@ -79,6 +125,11 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("email", name="suppressed_addresses_pkey"),
     )
+    op.create_index("sign_ins_user_id_idx", "sign_ins", ["user_id"])
+    op.create_index("tokens_user_id_idx", "tokens", ["user_id"])
+    op.create_index("tokens_sign_in_id_idx", "tokens", ["sign_in_id"])
+    op.create_index("audit_events_user_id_id_idx", "audit_events", ["user_id", "id"])
+    op.create_index("audit_events_at_idx", "audit_events", ["at"])
     op.create_index("mail_events_message_id_idx", "mail_events", ["message_id"])
     op.create_index("mail_events_received_at_idx", "mail_events", ["received_at"])
     op.create_index("jobs_due_at_idx", "jobs", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
@@ -108,4 +159,8 @@ def downgrade() -> None:
     op.drop_table("ticks")
     op.drop_table("jobs")
     op.execute("DROP FUNCTION jobs_notify")
+    op.drop_table("audit_events")
+    op.drop_table("rate_limits")
+    op.drop_table("tokens")
+    op.drop_table("sign_ins")
     op.drop_table("users")

@@ -16,7 +16,9 @@ from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
 
+from app.audit.record import Kind, record
 from app.db import engine, new_session
 from app.deliveries.commands import mail
 from app.doctor import examine
@@ -29,6 +31,7 @@ from app.settings import get_settings
 from app.terminal import plain_errors, stop
 from app.users.models import User
 from app.users.schemas import NewUser
+from app.users.strength import easily_guessed
 from app.worker import celery
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -82,9 +85,14 @@ def create_admin(
     except ValidationError as error:
         reasons = [f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
         raise stop("; ".join(reasons)) from None
-    user = User(email=new.email, password_hash=hash_password(password), admin=True, verified_at=func.now())
+    with plain_errors():
+        if weakness := easily_guessed(password, new.email):
+            raise stop(f"{weakness.removesuffix('.')}. Choose another password.")
+    user = User(id=uuid7(), email=new.email, password_hash=hash_password(password), verified_at=func.now())
+    user.admin = True
     with plain_errors(), new_session() as session:
         session.add(user)
+        record(session, Kind.ADMIN_MADE, user.id)
         try:
             session.commit()
         except IntegrityError:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import DateTime, Engine, MetaData, create_engine
@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["Base", "engine", "new_session", "primary_key"]
+__all__ = ["AnySession", "Base", "engine", "new_session", "primary_key"]
 
 
 class Base(DeclarativeBase):
@@ -27,6 +27,12 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}
+
+
+class AnySession(Protocol):
+    """Session and AsyncSession alike."""
+
+    def add(self, instance: object) -> None: ...
 
 
 def primary_key() -> Mapped[UUID]:

@@ -31,10 +31,11 @@ class Problem(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
-    headers: ClassVar[dict[str, str]] = {}
+    headers: dict[str, str] = {}
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", *, headers: dict[str, str] | None = None) -> None:
         self.detail = detail or (type(self).__doc__ or self.title)
+        self.headers = headers or type(self).headers
         super().__init__(self.detail)
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import health
+from app.audit import routes as audit
 from app.deliveries import routes as deliveries
 from app.errors import Invalid, add_problem_handlers, problems
 from app.jobs import routes as jobs
@@ -14,6 +15,8 @@ from app.mail import outbox_page
 from app.reports import routes as reports
 from app.session import open_sessions
 from app.settings import get_settings
+from app.sign_ins import routes as sign_ins
+from app.users import admin_routes, link_routes, pages
 from app.users import routes as users
 
 
@@ -31,8 +34,13 @@ def create_app() -> FastAPI:
     add_problem_handlers(api)
     api.include_router(health.router)
     api.include_router(users.router)
+    api.include_router(admin_routes.router)
+    api.include_router(link_routes.router)
+    api.include_router(pages.router)
+    api.include_router(sign_ins.router)
     api.include_router(jobs.router)
     api.include_router(deliveries.router)
+    api.include_router(audit.router)
     api.include_router(reports.router)
     # New features go here.
     if get_settings().environment == "development":

@@ -1,8 +1,12 @@
 """Passwords and signed tokens: pure functions."""
 
 import os
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
+from hmac import digest
+from secrets import token_urlsafe
 from threading import BoundedSemaphore
 from uuid import UUID
 
@@ -11,7 +15,17 @@ from pwdlib import PasswordHash
 
 from app.settings import get_settings
 
-__all__ = ["TokenInvalid", "hash_password", "hasher", "password_matches", "read_token", "sign_token"]
+__all__ = [
+    "TokenInvalid",
+    "hash_password",
+    "hash_secret",
+    "hasher",
+    "mailed_secret",
+    "new_secret",
+    "password_matches",
+    "read_token",
+    "sign_token",
+]
 
 hasher = PasswordHash.recommended()
 # A flood of sign-ins must not take 64 MiB for each of forty threads.
@@ -37,6 +51,22 @@ def password_matches(password: str, password_hash: str | None) -> bool:
 @cache
 def _nobodys_hash() -> str:
     return hasher.hash("nobody has this password")
+
+
+def new_secret() -> str:
+    """256 random bits, to be given away once."""
+    return token_urlsafe(32)
+
+
+def hash_secret(secret: str) -> bytes:
+    """What the database keeps of a secret: 256 random bits need neither salt nor a slow hash."""
+    return sha256(secret.encode()).digest()
+
+
+def mailed_secret(job_id: UUID) -> str:
+    """Of the link that this job mails: each attempt sends the same one, and no row has it."""
+    key = get_settings().secret_key.encode()
+    return urlsafe_b64encode(digest(key, b"link of job " + job_id.bytes, "sha256")).decode().rstrip("=")
 
 
 def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: datetime | None = None) -> str:

@@ -50,7 +50,7 @@ def report(event: MailEvent, status: str) -> dict[str, Any]:
 
 def posted(*said: Any) -> Callback:
     headers = {"aeg-event-type": "Notification", "content-type": "application/json; charset=utf-8"}
-    url = f"https://example.com/webhooks/email?secret={SECRET.replace(' ', '+')}"
+    url = f"https://example.com/api/v1/webhooks/email?secret={SECRET.replace(' ', '+')}"
     return Callback(url, {"secret": SECRET}, headers, json.dumps(said).encode())
 
 

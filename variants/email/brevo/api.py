@@ -35,7 +35,7 @@ def error(status: int, code: str, **headers: str) -> Answer:
 def told(said: Any, secret: str = SECRET) -> Callback:
     credentials = b64encode(f"brevo:{secret}".encode()).decode()
     headers = {"authorization": f"Basic {credentials}", "content-type": "application/json"}
-    return Callback("https://example.com/webhooks/email", {}, headers, json.dumps(said).encode())
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, json.dumps(said).encode())
 
 
 class Api(HttpApi):

@@ -46,7 +46,7 @@ def suppressed(which: str, **headers: str) -> Answer:
 def signed(said: Any, secret: str = SECRET) -> Callback:
     body = json.dumps(said).encode()
     signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
-    return Callback("https://example.com/webhooks/email", {}, {"signature": signature}, body)
+    return Callback("https://example.com/api/v1/webhooks/email", {}, {"signature": signature}, body)
 
 
 class Api(HttpApi):

@@ -58,7 +58,7 @@ def signed(said: Any, at: float) -> Callback:
     timestamp, token = f"{at:.0f}", token_of(said)
     signature = hmac.new(KEY.encode(), f"{timestamp}{token}".encode(), "sha256").hexdigest()
     body = {"signature": {"timestamp": timestamp, "token": token, "signature": signature}, "event-data": said}
-    return Callback("https://example.com/webhooks/email", {}, {}, json.dumps(body).encode())
+    return Callback("https://example.com/api/v1/webhooks/email", {}, {}, json.dumps(body).encode())
 
 
 class Api(HttpApi):

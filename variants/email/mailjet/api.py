@@ -40,7 +40,7 @@ def refused(status: int, code: str) -> Answer:
 def reported(*events: dict[str, Any]) -> Callback:
     credentials = b64encode(f"mailjet:{PASSWORD}".encode()).decode()
     headers = {"authorization": f"Basic {credentials}", "content-type": "application/json"}
-    return Callback("https://example.com/webhooks/email", {}, headers, json.dumps(events).encode())
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, json.dumps(events).encode())
 
 
 class Api(HttpApi):

@@ -22,7 +22,7 @@ def reported(monkeypatch: pytest.MonkeyPatch, said: Any) -> Callback:
     monkeypatch.setattr(get_settings(), "mailjet_webhook_password", "pass")
     credentials = b64encode(b"mailjet:pass").decode()
     headers = {"authorization": f"Basic {credentials}"}
-    return Callback("https://example.com/webhooks/email", {}, headers, json.dumps(said).encode())
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, json.dumps(said).encode())
 
 
 def test_a_plain_message_says_nothing_that_it_does_not_have(carrier: Any) -> None:

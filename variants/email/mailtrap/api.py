@@ -38,7 +38,7 @@ def errors(status: int, *sentences: str) -> Answer:
 def signed(said: Any) -> Callback:
     body = json.dumps(said).encode()
     signature = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
-    return Callback("https://example.com/webhooks/email", {}, {"mailtrap-signature": signature}, body)
+    return Callback("https://example.com/api/v1/webhooks/email", {}, {"mailtrap-signature": signature}, body)
 
 
 class Api(HttpApi):

@@ -88,7 +88,7 @@ def event(event: MailEvent, name: str) -> dict[str, Any]:
 
 
 def posted(*said: Any) -> Callback:
-    url, events = get_settings().link("/webhooks/email"), json.dumps(said)
+    url, events = get_settings().link("/api/v1/webhooks/email"), json.dumps(said)
     signed = f"{url}mandrill_events{events}".encode()
     signature = b64encode(hmac.digest(KEY.encode(), signed, "sha1")).decode()
     headers = {"x-mandrill-signature": signature, "content-type": "application/x-www-form-urlencoded"}

@@ -56,11 +56,11 @@ def test_a_batch_has_an_event_for_each_copy(carrier: Api, agreed: None) -> None:
 
 def test_another_address_is_not_the_one_that_was_signed(carrier: Api, agreed: None) -> None:
     with pytest.raises(CallbackRefused, match="signature"):
-        receive(replace(posted(), url="https://example.com/webhooks/email?a=b"))
+        receive(replace(posted(), url="https://example.com/api/v1/webhooks/email?a=b"))
 
 
 def test_an_address_is_taken_when_somebody_is_there(client: TestClient) -> None:
-    assert client.head("/webhooks/email").status_code == 200
+    assert client.head("/api/v1/webhooks/email").status_code == 200
 
 
 @pytest.mark.parametrize("said", [{"event": "spam"}, [], "spam", {"event": "spam", "msg": None, "ts": 1}])

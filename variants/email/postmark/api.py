@@ -114,7 +114,7 @@ class Api(HttpApi):
 def told(said: dict[str, Any], secret: str = SECRET) -> Callback:
     credentials = b64encode(f"postmark:{secret}".encode()).decode()
     headers = {"authorization": f"Basic {credentials}", "content-type": "application/json"}
-    return Callback("https://example.com/webhooks/email", {}, headers, json.dumps(said).encode())
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, json.dumps(said).encode())
 
 
 def _addresses(text: str) -> tuple[Address, ...]:

@@ -34,7 +34,7 @@ def signed(event_id: str, said: Any, at: float) -> Callback:
     body = json.dumps(said).encode()
     signature = b64encode(hmac.digest(SECRET, f"{event_id}.{at:.0f}.".encode() + body, "sha256")).decode()
     headers = {"svix-id": event_id, "svix-timestamp": f"{at:.0f}", "svix-signature": f"v1,{signature}"}
-    return Callback("https://example.com/webhooks/email", {}, headers, body)
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, body)
 
 
 class Api(HttpApi):

@@ -29,7 +29,7 @@ def error(status: int, kind: str, **details: Any) -> Answer:
 
 def posted(envelope: Any) -> Callback:
     headers = {"x-amz-sns-message-type": "Notification", "content-type": "text/plain; charset=UTF-8"}
-    url = "https://example.com/webhooks/email?secret=of+our+address"
+    url = "https://example.com/api/v1/webhooks/email?secret=of+our+address"
     return Callback(url, {"secret": SECRET}, headers, json.dumps(envelope).encode())
 
 

@@ -41,7 +41,7 @@ def signed(said: Any, at: float) -> Callback:
         "x-twilio-email-event-webhook-signature": signature,
         "x-twilio-email-event-webhook-timestamp": timestamp,
     }
-    return Callback("https://example.com/webhooks/email", {}, headers, body)
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, body)
 
 
 class Api(HttpApi):

@@ -67,7 +67,7 @@ def signed(said: dict[str, Any], at: float) -> Callback:
     text = "".join(f"{name}\n{said[name]}\n" for name in sorted(names))
     said["Signature"] = b64encode(KEY.sign(text.encode(), PKCS1v15(), SHA256())).decode()
     headers = {"x-amz-sns-message-type": said["Type"], "content-type": "text/plain; charset=UTF-8"}
-    return Callback("https://example.com/webhooks/email", {}, headers, json.dumps(said).encode())
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, json.dumps(said).encode())
 
 
 def notification(event: MailEvent, at: float, **details: Any) -> Callback:

@@ -37,7 +37,7 @@ def error(status: int, code: str, message: str, **more: str) -> Answer:
 def reported(said: Any) -> Callback:
     credentials = b64encode(f"sparkpost:{PASSWORD}".encode()).decode()
     headers = {"authorization": f"Basic {credentials}", "x-messagesystems-batch-id": "84345317653491230"}
-    return Callback("https://example.com/webhooks/email", {}, headers, json.dumps(said).encode())
+    return Callback("https://example.com/api/v1/webhooks/email", {}, headers, json.dumps(said).encode())
 
 
 class Api(HttpApi):

@@ -1,21 +1,16 @@
 """Ask for a job, in the transaction of the data it belongs to."""
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from app.db import AnySession
 from app.jobs.models import Job
 from app.jobs.runner import JobTask
 
 __all__ = ["enqueue"]
-
-
-class AnySession(Protocol):
-    """Session and AsyncSession alike."""
-
-    def add(self, instance: object) -> None: ...
 
 
 def enqueue(

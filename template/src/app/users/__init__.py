@@ -1,1 +1,1 @@
-"""People: registration, verification of their address, sign-in."""
+"""People: registration, the links of their mail, their account, and what administrators do with it."""

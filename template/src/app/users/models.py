@@ -21,6 +21,8 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     verified_at: Mapped[datetime | None]
     last_seen_at: Mapped[datetime | None]
+    # By an administrator, or because its owner asked for its deletion: nobody can sign in.
+    deactivated_at: Mapped[datetime | None]
 
     @property
     def verified(self) -> bool:

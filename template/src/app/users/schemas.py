@@ -48,10 +48,40 @@ class UserOut(BaseModel):
     created_at: datetime
 
 
-class AccessToken(BaseModel):
-    access_token: str
-    token_type: str = Field(default="bearer")
+class UserForAdmin(UserOut):
+    last_seen_at: datetime | None
+    deactivated_at: datetime | None
 
 
-class Verification(BaseModel):
-    token: str
+class Told(BaseModel):
+    """What to do next."""
+
+    detail: str
+
+
+class JustEmail(BaseModel):
+    email: Email
+
+
+class MailedToken(BaseModel):
+    """What follows `#token=` in a mailed link."""
+
+    token: str = Field(max_length=200)
+
+
+class NewPassword(MailedToken):
+    password: Password
+
+
+class ChangedPassword(BaseModel):
+    password: Password
+    current_password: SecretStr = Field(max_length=256)
+
+
+class ChangedEmail(BaseModel):
+    email: Email
+    current_password: SecretStr = Field(max_length=256)
+
+
+class Deletion(BaseModel):
+    current_password: SecretStr = Field(max_length=256)

@@ -1,18 +1,24 @@
-"""Mail to users, as jobs, and what may be lost, as a plain task."""
+"""Mail to users and the end of their accounts, as jobs; and what may be lost, as a plain task."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import NoResultFound
 
+from app.audit.record import Kind, record
+from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
 from app.jobs.runner import JobTask, RunningJob
 from app.mail import PermanentFailure, deliver
 from app.mail.message import Message, MessageInvalid
 from app.mail.render import render
-from app.security import sign_token
-from app.settings import get_settings
+from app.security import hash_secret, mailed_secret
+from app.settings import API, get_settings
+from app.sign_ins.models import Purpose, SignIn, Token
 from app.users.models import User
 from app.worker import celery
 
@@ -20,39 +26,131 @@ log = structlog.get_logger(__name__)
 
 # Trying again helps neither against a refusing provider nor for a user who is gone.
 FINAL = (PermanentFailure, MessageInvalid, NoResultFound)
+Sent = dict[str, str]
+NOTHING: Sent = {}
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
-def send_verification(job: RunningJob, user_id: UUID) -> dict[str, str]:
-    user = job.session.get_one(User, user_id)
+def answer_registration(job: RunningJob, email: str) -> Sent:
+    """A link for who is new here, a word for who is not: only the mailbox learns which."""
+    user = _active(job, email)
+    if user and user.verified_at and user.verified_at < job.created_at:
+        link = get_settings().link("/account/forgotten-password")
+        return _send(job, render("already_registered", email, link=link))
+    return _verification(job, user)
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_verification(job: RunningJob, email: str) -> Sent:
+    return _verification(job, _active(job, email))
+
+
+def _verification(job: RunningJob, user: User | None) -> Sent:
+    if user is None or user.verified:
+        return NOTHING
     hours = get_settings().verification_hours
-    # From the job's own time, so that each attempt sends the same link.
-    token = sign_token("verify", user.id, timedelta(hours=hours), issued_at=job.created_at)
-    # In the fragment, which browsers do not send: the token stays out of every server's log.
-    link = get_settings().link(f"/auth/verify#token={token}")
-    return _send(job, render("verify", user.email, link=link, hours=hours))
+    return _send_link(job, user, Purpose.VERIFY, user.email, "verify", timedelta(hours=hours), hours=hours)
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
-def send_welcome(job: RunningJob, user_id: UUID) -> dict[str, str]:
+def send_welcome(job: RunningJob, user_id: UUID) -> Sent:
     user = job.session.get_one(User, user_id)
     return _send(job, render("welcome", user.email, link=get_settings().link("/docs")))
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
-def send_job_failed(job: RunningJob, job_id: UUID) -> dict[str, str]:
+def send_reset(job: RunningJob, email: str) -> Sent:
+    user = _active(job, email)
+    if user is None:
+        return NOTHING
+    minutes = get_settings().password_reset_minutes
+    lifetime = timedelta(minutes=minutes)
+    return _send_link(job, user, Purpose.RESET, email, "password_reset", lifetime, minutes=minutes)
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_password_changed(job: RunningJob, user_id: UUID) -> Sent:
+    user = job.session.get_one(User, user_id)
+    link = get_settings().link("/account/forgotten-password")
+    return _send(job, render("password_changed", user.email, at=job.created_at, link=link))
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_change_email(job: RunningJob, user_id: UUID, email: str) -> Sent:
+    """To the new address, unless somebody else has proven that it is theirs."""
+    owner = _active(job, email)
+    if owner and owner.verified:
+        return NOTHING
+    user = job.session.get_one(User, user_id)
+    hours = get_settings().verification_hours
+    return _send_link(job, user, Purpose.CHANGE_EMAIL, email, "change_email", timedelta(hours=hours), hours=hours)
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_email_changed(job: RunningJob, email: str, new: str) -> Sent:
+    """To the old address."""
+    return _send(job, render("email_changed", email, at=job.created_at, new=new, link=get_settings().link("/docs")))
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_new_sign_in(job: RunningJob, sign_in_id: UUID) -> Sent:
+    sign_in = job.session.get_one(SignIn, sign_in_id)
+    link = get_settings().link("/account/forgotten-password")
+    values = {"at": sign_in.created_at, "address": sign_in.address, "device": sign_in.device}
+    return _send(job, render("new_sign_in", sign_in.user.email, link=link, **values))
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_job_failed(job: RunningJob, job_id: UUID) -> Sent:
     """To the owner of another job; `app.jobs.notice` enqueues it."""
     failed = job.session.get_one(Job, job_id)
     if failed.status != Status.FAILED:
         # Meanwhile somebody has run it again.
-        return {}
+        return NOTHING
     user = job.session.get_one(User, failed.owner_id)
     words = failed.task.rpartition(".")[2].replace("_", " ")
     values = {"task": words, "at": failed.finished_at, "error": failed.error}
-    return _send(job, render("job_failed", user.email, link=get_settings().link(f"/jobs/{job_id}"), **values))
+    return _send(job, render("job_failed", user.email, link=get_settings().link(f"{API}/jobs/{job_id}"), **values))
 
 
-def _send(job: RunningJob, message: Message) -> dict[str, str]:
+@celery.task(base=JobTask)
+def delete_user(job: RunningJob, user_id: UUID) -> Sent:
+    """With everything that belongs to them; the audit log keeps what happened, without their address."""
+    user = job.session.get(User, user_id)
+    if user is None:
+        return NOTHING
+    enqueue(job.session, send_account_deleted, email=user.email)
+    record(job.session, Kind.DELETED, user_id)
+    job.session.delete(user)
+    return {"user_id": str(user_id)}
+
+
+@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+def send_account_deleted(job: RunningJob, email: str) -> Sent:
+    return _send(job, render("account_deleted", email, link=get_settings().link("/docs")))
+
+
+def _active(job: RunningJob, email: str) -> User | None:
+    return job.session.scalar(select(User).where(User.email == email, User.deactivated_at.is_(None)))
+
+
+def _send_link(
+    job: RunningJob, user: User, purpose: Purpose, email: str, template: str, lifetime: timedelta, **values: Any
+) -> Sent:
+    """A link that works once. Each attempt of the job sends the same one."""
+    secret = mailed_secret(job.id)
+    page = {Purpose.VERIFY: "verify", Purpose.RESET: "reset-password", Purpose.CHANGE_EMAIL: "confirm-email"}[purpose]
+    # In the fragment, which browsers do not send: the secret stays out of every server's log.
+    link = get_settings().link(f"/account/{page}#token={secret}")
+    sent = _send(job, render(template, email, link=link, **values))
+    token = {"hash": hash_secret(secret), "purpose": purpose, "user_id": user.id, "email": email}
+    # An administrator may run the job again: the link is the same, and so is what became of it.
+    new = insert(Token).values(token | {"expires_at": job.created_at + lifetime}).on_conflict_do_nothing()
+    job.session.connection().execute(new)
+    return sent
+
+
+def _send(job: RunningJob, message: Message) -> Sent:
     # No transaction stays open while the provider thinks.
     job.session.close()
     return {"message_id": deliver(message, idempotency_key=str(job.id))}

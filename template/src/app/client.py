@@ -1,0 +1,60 @@
+"""Who sends a request, as far as anybody can tell: where from, and with what."""
+
+from ipaddress import IPv6Address, ip_address
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Request
+
+__all__ = ["Client", "ClientDep", "client_of"]
+
+# What these words in a User-Agent stand for; the first that fits counts, since browsers claim to be each other.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR": "Opera",
+    "Firefox": "Firefox",
+    "Chrome": "Chrome",
+    "CriOS": "Chrome",
+    "Safari": "Safari",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+
+
+class Client(NamedTuple):
+    """`address`: of the network, or behind a trusted proxy the one that it names. `device`: in a person's words."""
+
+    address: str = ""
+    device: str = ""
+
+    @property
+    def network(self) -> str:
+        """Whoever has one IPv6 address has the 2**64 around it too."""
+        try:
+            address = ip_address(self.address)
+        except ValueError:
+            return self.address
+        return str(IPv6Address(int(address) >> 64 << 64)) if isinstance(address, IPv6Address) else self.address
+
+
+async def client_of(request: Request) -> Client:
+    return Client(request.client.host if request.client else "", device_of(request.headers.get("User-Agent", "")))
+
+
+ClientDep = Annotated[Client, Depends(client_of)]
+
+
+def device_of(agent: str) -> str:
+    """Without versions: a new one of the same browser is no new device."""
+    browser = next((name for word, name in BROWSERS.items() if word in agent), "")
+    system = next((name for word, name in SYSTEMS.items() if word in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    # A program names itself first, as in curl/8.14.
+    words = agent.partition("/")[0].split()
+    return browser or system or (words[0][:40] if words else "an unknown device")

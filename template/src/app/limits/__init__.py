@@ -1,0 +1,1 @@
+"""Bounds on how often somebody may try a password, a link, or to have mail sent."""

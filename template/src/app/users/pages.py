@@ -1,0 +1,69 @@
+"""The pages that mailed links open. Opening one changes nothing, for mail scanners follow links; its button does."""
+
+from functools import cache
+from importlib.resources import files
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, StrictUndefined
+
+from app.settings import API
+
+router = APIRouter(prefix="/account", include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("/verify")
+async def verify() -> str:
+    return _page(
+        "Verify your address",
+        "One click, and your account is ready.",
+        button="Verify my address",
+        done="Your address is verified. You can close this page.",
+        sends_to=f"{API}/auth/verify",
+    )
+
+
+@router.get("/confirm-email")
+async def confirm_email() -> str:
+    return _page(
+        "Confirm your new address",
+        "One click, and your account uses this address.",
+        button="Use this address",
+        done="Your account uses this address from now on. You can close this page.",
+        sends_to=f"{API}/auth/confirm-email",
+    )
+
+
+@router.get("/reset-password")
+async def reset_password() -> str:
+    return _page(
+        "Choose a new password",
+        "Ten characters or more; four words that do not belong together are good.",
+        button="Use this password",
+        done="Your password is changed, and every device is signed out. You can close this page.",
+        sends_to=f"{API}/auth/reset-password",
+        asks="password",
+    )
+
+
+@router.get("/forgotten-password")
+async def forgotten_password() -> str:
+    return _page(
+        "Forgotten your password?",
+        "A link to choose a new one comes by mail.",
+        button="Send me the link",
+        done="Read your mail: if the address has an account, the link is on its way.",
+        sends_to=f"{API}/auth/forgotten-password",
+        asks="email",
+        needs_token=False,
+    )
+
+
+@cache
+def _page(
+    title: str, says: str, *, button: str, done: str, sends_to: str, asks: str = "", needs_token: bool = True
+) -> str:
+    source = files("app.users").joinpath("page.html").read_text("utf-8")
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    values = {"title": title, "says": says, "button": button, "done": done, "sends_to": sends_to}
+    return page.from_string(source).render(values, asks=asks, needs_token=needs_token)

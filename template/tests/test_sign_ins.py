@@ -1,0 +1,119 @@
+"""Staying signed in, and the end of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from conftest import PASSWORD, SignIn, register
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.audit.models import AuditEvent, Kind
+from app.sign_ins.models import Token
+from app.users.models import User
+
+
+def tokens(client: TestClient) -> dict[str, Any]:
+    form = {"username": "ada@example.org", "password": PASSWORD}
+    return dict(client.post("/api/v1/auth/token", data=form).json())
+
+
+def refresh(client: TestClient, refresh_token: str) -> Any:
+    return client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})
+
+
+def works(client: TestClient, access_token: str) -> bool:
+    return client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {access_token}"}).is_success
+
+
+def test_a_refresh_token_gives_new_tokens(client: TestClient, user: User) -> None:
+    first = tokens(client)
+
+    second = refresh(client, first["refresh_token"]).json()
+    third = refresh(client, second["refresh_token"]).json()
+
+    assert first["expires_in"] == 15 * 60
+    assert len({each["refresh_token"] for each in (first, second, third)}) == 3
+    assert works(client, third["access_token"])
+
+
+def test_a_refresh_token_that_comes_again_ends_all_of_its_family_and_no_other(
+    client: TestClient, user: User, session: Session
+) -> None:
+    first, other = tokens(client), tokens(client)
+    thief = refresh(client, first["refresh_token"]).json()
+
+    reply = refresh(client, first["refresh_token"])
+
+    assert (reply.status_code, reply.json()["type"]) == (401, "urn:problem:refresh-token-refused")
+    assert refresh(client, thief["refresh_token"]).status_code == 401
+    assert not works(client, thief["access_token"])
+    assert not works(client, first["access_token"])
+    assert works(client, other["access_token"])
+    assert session.scalar(select(func.count()).where(AuditEvent.kind == Kind.REFRESH_TOKEN_REUSED)) == 1
+
+
+def test_of_parallel_refreshes_of_one_token_one_succeeds(client: TestClient, user: User) -> None:
+    token = tokens(client)["refresh_token"]
+
+    with ThreadPoolExecutor(20) as threads:
+        codes = sorted(threads.map(lambda _: refresh(client, token).status_code, range(20)))
+
+    assert codes == [200] + [401] * 19
+
+
+def test_old_and_invented_refresh_tokens_are_refused_and_end_nothing(
+    client: TestClient, user: User, session: Session
+) -> None:
+    given = tokens(client)
+    session.execute(update(Token).values(expires_at=func.now()))
+    session.commit()
+
+    assert refresh(client, given["refresh_token"]).status_code == 401
+    assert refresh(client, "invented").status_code == 401
+    assert refresh(client, given["access_token"][:200]).status_code == 401
+    assert works(client, given["access_token"])
+
+
+def test_a_refresh_token_is_kept_as_a_hash(client: TestClient, user: User, session: Session) -> None:
+    token = tokens(client)["refresh_token"]
+
+    assert all(token.encode() not in kept for kept in session.scalars(select(Token.hash)))
+
+
+def test_signing_out_ends_this_sign_in_at_once(client: TestClient, user: User) -> None:
+    here, elsewhere = tokens(client), tokens(client)
+
+    reply = client.post("/api/v1/auth/sign-out", headers={"Authorization": f"Bearer {here['access_token']}"})
+
+    assert reply.status_code == 204
+    assert not works(client, here["access_token"])
+    assert refresh(client, here["refresh_token"]).status_code == 401
+    assert works(client, elsewhere["access_token"])
+
+
+def test_signing_out_everywhere_ends_all(client: TestClient, user: User, sign_in: SignIn) -> None:
+    here, elsewhere = sign_in(), tokens(client)
+
+    assert client.post("/api/v1/auth/sign-out-everywhere", headers=here).status_code == 204
+
+    assert not works(client, elsewhere["access_token"])
+    assert refresh(client, elsewhere["refresh_token"]).status_code == 401
+    assert client.get("/api/v1/users/me", headers=here).status_code == 401
+
+
+def test_people_see_where_they_are_signed_in_and_end_what_they_do_not_know(
+    client: TestClient, user: User, sign_in: SignIn, session: Session
+) -> None:
+    register(client, session, "eve@example.org")
+    unknown, here, eves = sign_in(), sign_in(), sign_in("eve@example.org")
+    seen = client.get("/api/v1/auth/sign-ins", headers=here).json()
+    url = f"/api/v1/auth/sign-ins/{seen[1]['id']}"
+
+    foreign, own = (client.delete(url, headers=headers).status_code for headers in (eves, here))
+
+    assert [each["current"] for each in seen] == [True, False]
+    assert seen[0]["device"] == "testclient"
+    assert (foreign, own) == (404, 204)
+    assert client.get("/api/v1/users/me", headers=unknown).status_code == 401
+    assert len(client.get("/api/v1/auth/sign-ins", headers=here).json()) == 1
