@@ -9,7 +9,6 @@ from mail_fixtures import Mailed, token_in
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.reports.models import Report
 from app.sign_ins.models import SignIn as SignInRow
 from app.users.models import User
 
@@ -82,8 +81,6 @@ def test_a_deleted_account_ends_at_once_and_its_data_soon(
     client: TestClient, user: User, session: Session, sign_in: SignIn, mailed: Mailed
 ) -> None:
     headers = sign_in()
-    session.add(Report(owner_id=user.id, signups={}))
-    session.commit()
 
     reply = client.post("/api/v1/users/me/deletion", json={"current_password": PASSWORD}, headers=headers)
 
@@ -91,7 +88,7 @@ def test_a_deleted_account_ends_at_once_and_its_data_soon(
     assert client.get("/api/v1/users/me", headers=headers).status_code == 401
     assert not can_sign_in(client, PASSWORD)
     assert [message["Subject"] for message in mailed()] == ["Your account was deleted"]
-    for table in (User, Report, SignInRow):
+    for table in (User, SignInRow):
         assert session.scalar(select(func.count()).select_from(table)) == 0
 
 

@@ -114,3 +114,20 @@ def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
 
 def test_only_an_admin_runs_jobs_again(client: TestClient, user: User, sign_in: SignIn) -> None:
     assert client.post(f"/api/v1/jobs/{uuid4()}/retry", headers=sign_in()).status_code == 403
+
+
+def test_a_job_that_is_polled_travels_again_once_it_changes(
+    client: TestClient, user: User, sign_in: SignIn, session: Session
+) -> None:
+    job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
+    session.commit()
+    headers, url = sign_in(), f"/api/v1/jobs/{job.id}"
+    known = client.get(url, headers=headers).headers["etag"]
+
+    same = client.get(url, headers=headers | {"If-None-Match": f'W/{known}, "other"'})
+    client.post(f"{url}/cancel", headers=headers)
+    changed = client.get(url, headers=headers | {"If-None-Match": known})
+
+    assert (same.status_code, same.content) == (304, b"")
+    assert (changed.status_code, changed.json()["status"]) == (200, "cancelled")
+    assert changed.headers["etag"] != known
