@@ -5,6 +5,8 @@ import pytest
 from conftest import PASSWORD, SignIn
 from fastapi.testclient import TestClient
 from mail_fixtures import Mailed
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,6 +26,20 @@ def test_signing_in_gives_a_token_that_tells_who_asks(client: TestClient, user: 
 
     assert reply.status_code == 200
     assert UUID(reply.json()["id"]) == user.id
+
+
+def test_a_password_hashed_in_an_older_way_is_hashed_anew_when_its_owner_signs_in(
+    client: TestClient, user: User, sign_in: SignIn, session: Session
+) -> None:
+    user.password_hash = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=64, parallelism=1),)).hash(PASSWORD)
+    session.commit()
+
+    old, _ = user.password_hash, sign_in()
+    session.refresh(user)
+
+    assert user.password_hash != old
+    assert "m=1024,t=1" in user.password_hash
+    assert client.get("/api/v1/users/me", headers=sign_in()).status_code == 200
 
 
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client: TestClient, user: User) -> None:

@@ -42,10 +42,14 @@ def hash_password(password: str) -> str:
         return hasher.hash(password)
 
 
-def password_matches(password: str, password_hash: str | None) -> bool:
-    """Takes as long for None, an unknown address, as for a known one."""
+def password_matches(password: str, password_hash: str | None) -> tuple[bool, str | None]:
+    """Whether it does, and a better hash to keep from now on where the present one is of an older kind.
+
+    Takes as long for None, an unknown address, as for a known one.
+    """
     with _turn:
-        return hasher.verify(password, password_hash or _nobodys_hash()) and password_hash is not None
+        matches, better = hasher.verify_and_update(password, password_hash or _nobodys_hash())
+    return matches and password_hash is not None, better
 
 
 @cache
