@@ -8,7 +8,7 @@ import socket
 import subprocess
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from email import message_from_bytes, policy
 from pathlib import Path
 from time import monotonic, sleep
@@ -124,7 +124,7 @@ def until(condition: Any, seconds: float = 30) -> Any:
 
 
 def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(workplace: Path) -> None:
-    folder = workplace / "demo"
+    folder, watching = workplace / "demo", ExitStack()
 
     with demo(folder) as client:
         assert client.post("/api/v1/users", json=ADA).status_code == 202
@@ -143,8 +143,15 @@ def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(workplace: Path)
         assert accepted.status_code == 202
         job = until(lambda: (seen := client.get(accepted.headers["location"]).json())["status"] == "succeeded" and seen)
         assert sum(client.get(f"/api/v1/reports/{job['result']['report_id']}").json()["signups"].values()) == 1
+        events = f"{client.base_url}/api/v1/jobs/events"
+        stream = watching.enter_context(httpx2.stream("GET", events, headers=client.headers, timeout=60))
+        lines = stream.iter_lines()
+        assert next(lines) == "event: snapshot"
         workers = [words for words in left_behind(folder) if "celery" in words and "app.worker" in words]
         assert len(workers) == 1, "the worker is a process of its own"
+    # Ctrl-C did not wait for who watches: the stream came to its end.
+    assert "".join(lines)
+    watching.close()
 
     with demo(folder) as client:
         assert client.post("/api/v1/auth/token", data=form).status_code == 200

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from work import add_user
 
 from app.jobs.enqueue import enqueue
+from app.realtime import Dropped, Subscription
 from app.security import sign_token
 from app.sign_ins.models import SignIn
 from app.users.models import User
@@ -54,6 +55,10 @@ TABLE = {
     "POST /api/v1/auth/reset-password": everybody(400),
     "POST /api/v1/auth/confirm-email": everybody(400),
     "GET /api/v1/jobs": signed_in(200, 200, 200, 200),
+    "POST /api/v1/jobs/events/ticket": signed_in(200, 200, 200, 200),
+    "GET /api/v1/jobs/events": signed_in(200, 200, 200, 200),
+    # Of other people's jobs it shows nothing.
+    "GET /api/v1/jobs/{job_id}/events": signed_in(200, 200, 200, 200),
     "GET /api/v1/jobs/{job_id}": signed_in(404, 200, 404, 200),
     "POST /api/v1/jobs/{job_id}/cancel": signed_in(404, 200, 404, 200),
     "POST /api/v1/jobs/{job_id}/retry": signed_in(403, 403, 403, 200),
@@ -80,6 +85,17 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture
+def _streams_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After their snapshot: the client of tests waits for the end."""
+
+    async def changes(*_: object) -> None:
+        raise Dropped
+
+    monkeypatch.setattr(Subscription, "changes", changes)
+
+
+@pytest.mark.usefixtures("_streams_end")
 @pytest.mark.parametrize("who", WHO)
 def test_every_route_answers_as_the_table_says(client: TestClient, session: Session, who: str) -> None:
     owner, other = (register(client, session, f"{name}@example.org") for name in ("owner", "other"))

@@ -13,7 +13,7 @@ from work import Then, add_user, add_user_in_company, users, write
 
 from app.db import engine
 from app.jobs.enqueue import enqueue
-from app.jobs.models import PROGRESS_CHANNEL, Job, Status
+from app.jobs.models import CHANGES, Job, Status
 from app.jobs.runner import JobTask, RunningJob
 from app.settings import get_settings
 from app.users.models import User
@@ -104,21 +104,22 @@ def test_a_job_waits_for_its_retry_even_if_a_message_comes_early(session: Sessio
 
 
 def test_progress_is_written_four_times_a_second_at_most_and_heard_at_once(
-    session: Session, run_job: RunJob, then: Then
+    session: Session, user: User, run_job: RunJob, then: Then
 ) -> None:
     def steps(job: RunningJob) -> None:
         for done in range(1, 101):
             job.progress(done, 100, "st\0ep \ud800")
 
     then(steps)
-    job = enqueue(session, add_user, email="ada@example.org")
+    job = enqueue(session, add_user, owner=user.id, email="grace@example.org")
     session.commit()
     with psycopg.connect(get_settings().database_url, autocommit=True) as listener:
-        listener.execute(f"LISTEN {PROGRESS_CHANNEL}")
+        listener.execute(f"LISTEN {CHANGES}")
         run_job(job)
         heard = [notice.payload for notice in listener.notifies(timeout=0.2)]
 
-    assert heard == [str(job.id)] * 2
+    # It begins, it goes on, it is done, it has succeeded.
+    assert heard == [f"{user.id} {job.id}"] * 4
     assert job.progress == {"done": 100, "total": 100, "note": "step ?"}
 
 

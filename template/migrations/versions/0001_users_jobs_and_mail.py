@@ -92,6 +92,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String()),
         sa.Column("history", postgresql.JSONB(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True)),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="jobs_pkey"),
@@ -151,6 +152,24 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE TRIGGER jobs_notify AFTER INSERT ON jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs_notify()")
+    # And those who watch: at commit too, so that nobody hears of what was rolled back. Jobs of nobody pay nothing.
+    op.execute(
+        """
+        CREATE FUNCTION jobs_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.changed_at := clock_timestamp();
+            PERFORM pg_notify('job_changes', NEW.owner_id || ' ' || NEW.id);
+            RETURN NEW;
+        END
+        $$
+        """
+    )
+    op.execute(
+        """
+        CREATE TRIGGER jobs_changed BEFORE INSERT OR UPDATE OF status, progress, run_at, cancel_requested_at ON jobs
+        FOR EACH ROW WHEN (NEW.owner_id IS NOT NULL) EXECUTE FUNCTION jobs_changed()
+        """
+    )
 
 
 def downgrade() -> None:
@@ -159,6 +178,7 @@ def downgrade() -> None:
     op.drop_table("ticks")
     op.drop_table("jobs")
     op.execute("DROP FUNCTION jobs_notify")
+    op.execute("DROP FUNCTION jobs_changed")
     op.drop_table("audit_events")
     op.drop_table("rate_limits")
     op.drop_table("tokens")

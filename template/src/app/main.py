@@ -9,9 +9,12 @@ from app import health
 from app.audit import routes as audit
 from app.deliveries import routes as deliveries
 from app.errors import Invalid, add_problem_handlers, problems
+from app.jobs import events
 from app.jobs import routes as jobs
+from app.jobs.events import make_hub
 from app.log import RequestLog, configure_logging
 from app.mail import outbox_page
+from app.realtime import open_hub
 from app.reports import routes as reports
 from app.session import open_sessions
 from app.settings import get_settings
@@ -22,8 +25,8 @@ from app.users import routes as users
 
 @asynccontextmanager
 async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-    async with open_sessions() as sessions:
-        api.state.sessions = sessions
+    async with open_sessions() as sessions, open_hub(make_hub()) as hub:
+        api.state.sessions, api.state.hub = sessions, hub
         yield
 
 
@@ -38,6 +41,8 @@ def create_app() -> FastAPI:
     api.include_router(link_routes.router)
     api.include_router(pages.router)
     api.include_router(sign_ins.router)
+    # Before the jobs, whose ids could be called events.
+    api.include_router(events.router)
     api.include_router(jobs.router)
     api.include_router(deliveries.router)
     api.include_router(audit.router)

@@ -1,4 +1,4 @@
-"""The jobs table. A trigger (see the first migration) sends NOTIFY when a job is inserted."""
+"""The jobs table. Triggers (see the first migration) send NOTIFY when a job is inserted, and what its owner may see."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,8 +13,8 @@ from app.db import Base, primary_key
 
 # The channel of the trigger: each inserted row wakes the relays.
 CHANNEL = "jobs"
-# Who listens here hears the id of each job whose progress was written.
-PROGRESS_CHANNEL = "job_progress"
+# Who listens here hears `<owner> <job>` of each job with an owner whose status or progress was written: another trigger.
+CHANGES = "job_changes"
 
 
 class Status(StrEnum):
@@ -71,6 +71,8 @@ class Job(Base):
     history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # When its owner last had something new to see: set by the trigger.
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, String, Text, and_, bindparam, case, cast, func, literal, select, update
 from sqlalchemy import Interval as IntervalType
 
-from app.jobs.models import PROGRESS_CHANNEL, Job, Status
+from app.jobs.models import Job, Status
 
 NOW = func.now()
 IDLE: dict[str, Any] = {"token": None, "worker": None}
@@ -68,9 +68,7 @@ CLAIM = (
     )
 )
 EXTEND = MINE.values(due_at=_after("lease"))
-PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(
-    _cancelled, func.pg_notify(PROGRESS_CHANNEL, cast(Job.id, String))
-)
+PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(_cancelled)
 SUCCEED = MINE.values(status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED)
 FAIL = MINE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED)
 STOP_CANCELLED = MINE.where(_cancelled).values(
