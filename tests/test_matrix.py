@@ -106,6 +106,19 @@ def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_fo
     proved(project, DEFAULT)
 
 
+def test_the_page_can_be_left_out_as_the_readme_says(generate: Generate, proved: Prove) -> None:
+    project = generate()
+    shutil.rmtree(project / "src/app/web")
+    (project / "tests/test_web.py").unlink()
+    main = project / "src/app/main.py"
+    lines = main.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if "web" not in line]
+    main.write_text("".join(kept))
+
+    assert len(lines) - len(kept) == 2
+    proved(project, DEFAULT)
+
+
 def test_every_choice_of_ci_has_commands(generate: Generate) -> None:
     """They are the same everywhere: what passes at home passes there."""
     for ci in AXES["ci"]:

@@ -21,6 +21,7 @@ from app.settings import get_settings
 from app.sign_ins import routes as sign_ins
 from app.users import admin_routes, link_routes, pages
 from app.users import routes as users
+from app.web import routes as web
 
 
 @asynccontextmanager
@@ -47,6 +48,7 @@ def create_app() -> FastAPI:
     api.include_router(deliveries.router)
     api.include_router(audit.router)
     api.include_router(reports.router)
+    api.include_router(web.router)
     # New features go here.
     if get_settings().environment == "development":
         api.include_router(outbox_page.router)

@@ -1,0 +1,202 @@
+// The page at /app: signs in, asks for reports, and shows jobs as the server tells of them.
+
+import { drawChart } from "/app/chart.js";
+
+const API = "/api/v1";
+const $ = (id) => document.getElementById(id);
+const jobs = new Map();
+// The access token lives in this tab's memory, the refresh token as long as the tab.
+let accessToken = null;
+let user = null;
+let watching = new AbortController();
+
+async function ask(method, path, body, retry = true) {
+  const headers = accessToken ? { Authorization: `Bearer ${accessToken}` } : {};
+  if (body !== undefined && !(body instanceof URLSearchParams)) {
+    headers["Content-Type"] = "application/json";
+    body = JSON.stringify(body);
+  }
+  const reply = await fetch(API + path, { method, headers, body });
+  if (reply.status === 401 && retry && accessToken && (await refresh())) return ask(method, path, body && JSON.parse(body), false);
+  if (!reply.ok) {
+    const problem = await reply.json().catch(() => ({ detail: "The service did not answer as expected." }));
+    throw Object.assign(new Error(problem.detail), { status: reply.status });
+  }
+  return reply.status === 204 ? null : reply.json();
+}
+
+// One at a time: a refresh token that comes twice would end the sign-in.
+let refreshing = null;
+function refresh() {
+  refreshing ??= renew().finally(() => (refreshing = null));
+  return refreshing;
+}
+
+async function renew() {
+  const refresh_token = sessionStorage.getItem("refresh_token");
+  if (!refresh_token) return false;
+  sessionStorage.removeItem("refresh_token");
+  accessToken = null;
+  const tokens = await ask("POST", "/auth/refresh", { refresh_token }).catch(() => null);
+  if (tokens) keep(tokens);
+  return tokens !== null;
+}
+
+function keep(tokens) {
+  accessToken = tokens.access_token;
+  sessionStorage.setItem("refresh_token", tokens.refresh_token);
+}
+
+function say(words) {
+  $("says").textContent = words;
+  $("says").hidden = !words;
+}
+
+// What a person does, with its failure said in words.
+function on(target, event, act) {
+  target.addEventListener(event, async (what) => {
+    what.preventDefault();
+    say("");
+    try {
+      await act(what);
+    } catch (error) {
+      say(error.message || "The service does not answer.");
+    }
+  });
+}
+
+async function enter() {
+  user = await ask("GET", "/users/me");
+  $("email").textContent = user.email;
+  $("door").hidden = true;
+  $("desk").hidden = $("who").hidden = false;
+  say(user.verified ? "" : "Verify your address first: the link is in your mail. Then load this page again.");
+  watch();
+}
+
+function leave() {
+  watching.abort();
+  accessToken = user = null;
+  sessionStorage.removeItem("refresh_token");
+  jobs.clear();
+  $("jobs").replaceChildren();
+  $("live").textContent = "";
+  $("door").hidden = false;
+  $("desk").hidden = $("who").hidden = true;
+}
+
+// Server-sent events, read with fetch because EventSource sends no header.
+async function watch() {
+  watching.abort();
+  watching = new AbortController();
+  const { signal } = watching;
+  let last = "0";
+  while (!signal.aborted) {
+    try {
+      const headers = { Authorization: `Bearer ${accessToken}`, "Last-Event-ID": last };
+      const reply = await fetch(`${API}/jobs/events`, { headers, signal });
+      if (reply.status === 401) {
+        if (await refresh()) continue;
+        return leave();
+      }
+      if (!reply.ok) throw new Error(reply.statusText);
+      $("live").textContent = "live";
+      for await (const event of events(reply.body)) {
+        last = event.id ?? last;
+        if (event.event === "snapshot") event.data.forEach((job) => jobs.set(job.id, job));
+        if (event.event === "job") jobs.set(event.data.id, event.data);
+        show();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+    }
+    $("live").textContent = "reconnecting ...";
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+async function* events(body) {
+  let text = "";
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    let end;
+    while ((end = text.indexOf("\n\n")) >= 0) {
+      const event = {};
+      for (const line of text.slice(0, end).split("\n")) {
+        const colon = line.indexOf(":");
+        if (colon > 0) event[line.slice(0, colon)] = line.slice(colon + 2);
+      }
+      text = text.slice(end + 2);
+      if (event.data) yield { ...event, data: JSON.parse(event.data) };
+    }
+  }
+}
+
+function show() {
+  const newest = [...jobs.values()].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, 50);
+  const items = newest.map((job) => {
+    const item = document.getElementById(job.id) ?? make(job.id);
+    fill(item, job);
+    return item;
+  });
+  // Only where the order changed: moving an element would take the keyboard's focus away.
+  items.forEach((item, place) => {
+    if ($("jobs").children[place] !== item) $("jobs").insertBefore(item, $("jobs").children[place] ?? null);
+  });
+  $("none").hidden = items.length > 0;
+  $("chart-says").textContent = drawChart($("chart"), newest);
+}
+
+function make(id) {
+  const item = $("job").content.firstElementChild.cloneNode(true);
+  item.id = id;
+  on(item.querySelector(".cancel"), "click", () => ask("POST", `/jobs/${id}/cancel`));
+  on(item.querySelector(".retry"), "click", () => ask("POST", `/jobs/${id}/retry`));
+  on(item.querySelector(".show"), "click", async () => {
+    const report = await ask("GET", `/reports/${jobs.get(id).result.report_id}`);
+    const result = item.querySelector(".result");
+    result.textContent = Object.entries(report.signups).map(([day, count]) => `${day}  ${count}`).join("\n");
+    result.hidden = false;
+  });
+  return item;
+}
+
+function fill(item, job) {
+  const { progress } = job;
+  const set = (name, words) => (item.querySelector(name).textContent = words ?? "");
+  const words = job.cancel_requested_at && job.status === "running" ? "stopping" : job.status;
+  item.dataset.status = job.status;
+  set(".task", job.task.split(".").at(-1).replaceAll("_", " "));
+  set(".status", words);
+  set(".note", job.status === "running" ? progress?.note : "");
+  set(".error", job.error);
+  const begun = job.started_at && new Date(job.started_at);
+  const seconds = begun && ((job.finished_at ? new Date(job.finished_at) : new Date()) - begun) / 1000;
+  const facts = [new Date(job.created_at).toLocaleTimeString(), `attempt ${Math.max(1, job.attempts)}`];
+  if (seconds !== null && job.finished_at) facts.push(`${seconds.toFixed(1)} s`);
+  set(".facts", facts.join(" · "));
+  const bar = item.querySelector("progress");
+  bar.hidden = job.status !== "running";
+  bar.setAttribute("aria-label", "Progress");
+  if (progress?.total) bar.value = progress.done / progress.total;
+  item.querySelector(".cancel").hidden = !["queued", "running"].includes(job.status);
+  item.querySelector(".retry").hidden = !(user?.admin && ["failed", "cancelled"].includes(job.status));
+  item.querySelector(".show").hidden = !job.result?.report_id;
+}
+
+on($("sign-in"), "submit", async ({ target, submitter }) => {
+  const { email, password } = Object.fromEntries(new FormData(target));
+  if (submitter?.value === "register") return say((await ask("POST", "/users", { email, password })).detail);
+  keep(await ask("POST", "/auth/token", new URLSearchParams({ username: email, password })));
+  target.reset();
+  await enter();
+});
+on($("new-report"), "submit", ({ target }) => ask("POST", "/reports", { days: Number(new FormData(target).get("days")) }));
+on($("sign-out"), "click", async () => {
+  await ask("POST", "/auth/sign-out").catch(() => {});
+  leave();
+});
+
+// After a reload of the tab the person is still signed in.
+if (await refresh()) await enter().catch(leave);
+else leave();

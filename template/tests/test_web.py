@@ -1,0 +1,30 @@
+"""The page's files; what a person does with it is tested in a browser, by the template."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+
+@pytest.mark.parametrize("path", ["/app", "/app/app.js", "/app/chart.js", "/app/style.css"])
+def test_the_page_is_whole_and_lets_in_nothing_from_elsewhere(client: TestClient, path: str) -> None:
+    reply = client.get(path)
+
+    assert reply.status_code == 200
+    policy = reply.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http://" not in reply.text.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in reply.text
+    assert "innerHTML" not in reply.text
+
+
+@pytest.mark.parametrize("path", ["/app/nothing.js", "/app/routes.py", "/app/..%2Fsettings.py"])
+def test_nothing_else_is_served(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_in_production_the_root_is_nothing(client: TestClient) -> None:
+    assert client.get("/").status_code == 404
+
+
+def test_in_development_people_come_to_the_page_first(development: TestClient) -> None:
+    assert development.get("/", follow_redirects=False).headers["location"] == "/app"
