@@ -42,7 +42,7 @@ def test_the_page_is_not_there_outside_of_development(set_variable: SetVariable,
     set_variable("ENVIRONMENT", environment)
     # Production refuses memory://.
     set_variable("BROKER_URL", "redis://127.0.0.1:0")
-    client = TestClient(create_app())
+    client = TestClient(create_app(), base_url="http://127.0.0.1")
 
     for path in ("", "/style.css", "/templates/verify", "/templates/verify/html", "/messages/x.eml"):
         assert client.get(f"/dev/mail{path}").status_code == 404

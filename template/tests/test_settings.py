@@ -1,11 +1,17 @@
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
 import pytest
 
+from app.security import TokenInvalid, read_token, sign_token
 from app.settings import SettingsInvalid, get_settings
 
 COMPLETE = {
     "DATABASE_URL": "postgresql+asyncpg://ada:p%40ss@db/app",
     "BROKER_URL": "amqp://broker",
-    "SECRET_KEY": "x" * 32,
+    "SECRET_KEY": "0123456789abcdef" * 2,
+    "PUBLIC_URL": "https://example.org",
     "ENVIRONMENT": "production",
 }
 
@@ -34,6 +40,13 @@ def test_one_url_serves_every_driver() -> None:
         ("DATABASE_URL", "nonsense", "is not a URL such as postgresql://"),
         ("BROKER_URL", "memory://", "BROKER_URL=memory:// is for development only; correct it"),
         ("PUBLIC_URL", "example.org", "PUBLIC_URL"),
+        ("PUBLIC_URL", "http://example.org", "PUBLIC_URL=http://example.org/ is not https, and passwords travel there"),
+        ("SECRET_KEY", "ab" * 20, "SECRET_KEY repeats a few characters; make one with"),
+        ("SECRET_KEY_PREVIOUS", "short", "SECRET_KEY_PREVIOUS: has fewer than 32 characters"),
+        ("BROKER_URL", "amqp://guest:guest@db", "BROKER_URL has the password of an example; choose another one"),
+        ("DATABASE_URL", "postgresql://app:app@db/app", "DATABASE_URL has the password of an example"),
+        ("CORS_ORIGINS", "*", "CORS_ORIGINS: '*' is not an origin; use https://app.example.org"),
+        ("CORS_ORIGINS", "https://a.example/b", "CORS_ORIGINS: 'https://a.example/b' is not an origin"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str) -> None:
@@ -47,7 +60,50 @@ def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET_KEY", "top-secret-" * 4)
+    monkeypatch.setenv("SECRET_KEY", "my-top-secret-" * 4)
 
     assert "top-secret" not in repr(get_settings())
     assert "p%40ss" not in repr(get_settings())
+
+
+def test_everything_unsafe_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "redis://:changeme@redis")
+    monkeypatch.setenv("SECRET_KEY", "a" * 40)
+
+    with pytest.raises(SettingsInvalid) as refused:
+        get_settings()
+
+    assert "BROKER_URL has" in str(refused.value)
+    assert "SECRET_KEY repeats" in str(refused.value)
+    assert "changeme" not in str(refused.value)
+
+
+def test_secrets_come_from_files_too_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.delenv("SECRET_KEY")
+    for name, secret in (("secret_key", "from a file, " * 4), ("broker_url", "redis://elsewhere")):
+        (tmp_path / name).write_text(f"{secret}\n")
+
+    assert get_settings().secret_key == ("from a file, " * 4).strip()
+    assert get_settings().broker_url == "amqp://broker"
+
+
+def test_what_the_previous_key_signed_is_believed_and_what_a_third_signed_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject, old = UUID(int=7), "the key of before " * 2
+    monkeypatch.setenv("SECRET_KEY", old)
+    get_settings.cache_clear()
+    token = sign_token("access", subject, timedelta(minutes=1))
+
+    monkeypatch.setenv("SECRET_KEY", COMPLETE["SECRET_KEY"])
+    monkeypatch.setenv("SECRET_KEY_PREVIOUS", old)
+    get_settings.cache_clear()
+    assert read_token("access", token) == subject
+    with pytest.raises(TokenInvalid):
+        read_token("ticket", token)
+
+    monkeypatch.delenv("SECRET_KEY_PREVIOUS")
+    get_settings.cache_clear()
+    with pytest.raises(TokenInvalid):
+        read_token("access", token)

@@ -139,7 +139,7 @@ async def serve(host: str, port: int, environment: Mapping[str, str]) -> None:
     """Run API and worker until Ctrl-C; a changed Python file starts both again."""
     python = [sys.executable, "-W", "ignore:You're running the worker with superuser", "-m"]
     worker = ["celery", "-q", "-A", "app.worker", "worker", "-P", "threads", "-c", "4", "-l", "info"]
-    address = ["--host", host, "--port", str(port)]
+    address = ["--host", host, "--port", str(port), "--no-server-header"]
     services = [
         Service("api", [*python, "uvicorn", "--factory", "app.main:create_app", *address], environment),
         Service("worker", [*python, *worker], environment),

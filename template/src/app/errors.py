@@ -11,8 +11,19 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-__all__ = ["Invalid", "NotFound", "Problem", "add_problem_handlers", "problems"]
+__all__ = ["SAFE_HEADERS", "Invalid", "NotFound", "Problem", "add_problem_handlers", "problems", "reply_of"]
 
+# Of every answer that names no others: what is meant for programs loads nothing, is no part of a page, and is not kept.
+SAFE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger(__name__)
 
@@ -64,11 +75,13 @@ def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
 def add_problem_handlers(api: FastAPI) -> None:
     @api.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
-        return _reply(request, error.status, error.code, error.title, error.detail, headers=error.headers)
+        return reply_of(request, error)
 
     @api.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         detail = str(error.detail)
+        if detail.startswith("There was an error parsing the body"):
+            return reply_of(request, Invalid("The body cannot be read as what its Content-Type says."))
         code = detail.lower().replace(" ", "-")
         return _reply(request, error.status_code, code, detail, f"{detail}.", headers=error.headers)
 
@@ -95,10 +108,14 @@ def add_problem_handlers(api: FastAPI) -> None:
 
     @api.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
-        # Starlette replies to this one outside of all middleware, so the id is added here.
-        headers = {"X-Request-ID": _request_id(request)}
+        # Starlette replies to this one outside of all middleware, so their headers are added here.
+        headers = SAFE_HEADERS | {"X-Request-ID": _request_id(request)}
         detail = "Something broke here; the log has it."
         return _reply(request, 500, "internal-error", "Internal error", detail, headers=headers)
+
+
+def reply_of(request: Request, problem: Problem) -> Response:
+    return _reply(request, problem.status, problem.code, problem.title, problem.detail, headers=problem.headers)
 
 
 def _request_id(request: Request) -> str:

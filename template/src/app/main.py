@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app import health
+from app import docs, health
 from app.audit import routes as audit
 from app.deliveries import routes as deliveries
 from app.errors import Invalid, add_problem_handlers, problems
+from app.http import protect
 from app.jobs import events
 from app.jobs import routes as jobs
 from app.jobs.events import make_hub
@@ -33,7 +34,17 @@ async def lifespan(api: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     configure_logging()
-    api = FastAPI(title=get_settings().project_name, lifespan=lifespan, responses=problems(Invalid))
+    settings = get_settings()
+    api = FastAPI(
+        title=settings.project_name,
+        lifespan=lifespan,
+        responses=problems(Invalid),
+        # docs.py has a page of its own.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.api_docs else None,
+    )
+    protect(api, settings)
     api.add_middleware(RequestLog)
     add_problem_handlers(api)
     api.include_router(health.router)
@@ -50,6 +61,8 @@ def create_app() -> FastAPI:
     api.include_router(reports.router)
     api.include_router(web.router)
     # New features go here.
-    if get_settings().environment == "development":
+    if settings.api_docs:
+        api.include_router(docs.router)
+    if settings.environment == "development":
         api.include_router(outbox_page.router)
     return api

@@ -2,12 +2,14 @@
 
 import os
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from hmac import digest
 from secrets import token_urlsafe
 from threading import BoundedSemaphore
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -82,14 +84,12 @@ def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: d
 
 def read_token(purpose: str, token: str) -> UUID:
     """The subject; raises TokenInvalid."""
+    keys = [get_settings().secret_key, get_settings().secret_key_previous]
+    options: Any = {"require": ["aud", "sub", "exp"]}
     try:
-        claims = jwt.decode(
-            token,
-            get_settings().secret_key,
-            ["HS256"],
-            audience=purpose,
-            options={"require": ["aud", "sub", "exp"]},
-        )
-        return UUID(claims["sub"])
+        for key in filter(None, keys):
+            with suppress(jwt.InvalidSignatureError):
+                return UUID(jwt.decode(token, key, ["HS256"], audience=purpose, options=options)["sub"])
     except (jwt.InvalidTokenError, ValueError) as error:
         raise TokenInvalid from error
+    raise TokenInvalid

@@ -4,16 +4,21 @@ from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, StrictUndefined
 
 from app.settings import API
 
-router = APIRouter(prefix="/account", include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(prefix="/account", include_in_schema=False)
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
 
 
 @router.get("/verify")
-async def verify() -> str:
+async def verify() -> Response:
     return _page(
         "Verify your address",
         "One click, and your account is ready.",
@@ -24,7 +29,7 @@ async def verify() -> str:
 
 
 @router.get("/confirm-email")
-async def confirm_email() -> str:
+async def confirm_email() -> Response:
     return _page(
         "Confirm your new address",
         "One click, and your account uses this address.",
@@ -35,7 +40,7 @@ async def confirm_email() -> str:
 
 
 @router.get("/reset-password")
-async def reset_password() -> str:
+async def reset_password() -> Response:
     return _page(
         "Choose a new password",
         "Ten characters or more; four words that do not belong together are good.",
@@ -47,7 +52,7 @@ async def reset_password() -> str:
 
 
 @router.get("/forgotten-password")
-async def forgotten_password() -> str:
+async def forgotten_password() -> Response:
     return _page(
         "Forgotten your password?",
         "A link to choose a new one comes by mail.",
@@ -62,8 +67,24 @@ async def forgotten_password() -> str:
 @cache
 def _page(
     title: str, says: str, *, button: str, done: str, sends_to: str, asks: str = "", needs_token: bool = True
-) -> str:
-    source = files("app.users").joinpath("page.html").read_text("utf-8")
+) -> Response:
+    source = _file("page.html")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     values = {"title": title, "says": says, "button": button, "done": done, "sends_to": sends_to}
-    return page.from_string(source).render(values, asks=asks, needs_token=needs_token)
+    html = page.from_string(source).render(values, asks=asks, needs_token=needs_token)
+    return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
+
+
+@router.get("/page.js")
+async def script() -> Response:
+    return Response(_file("page.js"), media_type="text/javascript")
+
+
+@router.get("/page.css")
+async def style() -> Response:
+    return Response(_file("page.css"), media_type="text/css")
+
+
+@cache
+def _file(name: str) -> str:
+    return files("app.users").joinpath(name).read_text("utf-8")

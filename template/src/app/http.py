@@ -1,0 +1,177 @@
+"""What every answer carries, and what every request must respect: pure ASGI, which costs next to nothing."""
+
+from asyncio import CancelledError, Task, create_task, wait
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import SAFE_HEADERS, Problem, reply_of
+from app.settings import Settings
+
+__all__ = ["BodyTooLarge", "HostUnknown", "TimedOut", "protect"]
+
+log = structlog.get_logger(__name__)
+
+
+class HostUnknown(Problem):
+    """This service has another name."""
+
+    status, code, title = 400, "host-unknown", "Host unknown"
+
+
+class BodyTooLarge(Problem):
+    """The request is larger than this service takes."""
+
+    status, code, title = 413, "content-too-large", "Content Too Large"
+
+
+class TimedOut(Problem):
+    """It took too long, and was given up; try again later."""
+
+    status, code, title = 503, "timed-out", "Timed out"
+    headers = {"Retry-After": "5"}
+
+
+def protect(api: FastAPI, settings: Settings) -> None:
+    """The last one that is added is the first one that a request meets."""
+    api.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    api.add_middleware(Timeout, seconds=settings.request_timeout_seconds)
+    if settings.cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.listed(settings.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            max_age=600,
+        )
+    if hosts := settings.known_hosts:
+        api.add_middleware(KnownHosts, hosts=hosts)
+    api.add_middleware(SafeHeaders, https=settings.public_url.scheme == "https")
+
+
+class SafeHeaders:
+    """Where a route says nothing else, a browser may do nothing with the answer but show it."""
+
+    def __init__(self, app: ASGIApp, https: bool) -> None:
+        self.app = app
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in SAFE_HEADERS.items()]
+        if https:
+            self.headers.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                said = {name.lower() for name, _ in message["headers"]}
+                more = [header for header in self.headers if header[0] not in said]
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        await self.app(scope, receive, send_safely if scope["type"] == "http" else send)
+
+
+class KnownHosts:
+    """Refuses other names than ours, but for the probes of container platforms, which ask by address."""
+
+    def __init__(self, app: ASGIApp, hosts: list[str]) -> None:
+        self.app, self.hosts = app, frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and not scope["path"].startswith("/health/"):
+            given = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            if _name(given) not in self.hosts:
+                await _refuse(HostUnknown(), scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+class BodyLimit:
+    """Refuses what says that it is too large at once, and what does not once it is."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length = dict(scope["headers"]).get(b"content-length", b"0") if scope["type"] == "http" else b"0"
+        if length.isdigit() and int(length) > self.most:
+            await _refuse(BodyTooLarge(), scope, receive, send)
+            return
+        received = 0
+
+        async def receive_a_part() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.most:
+                # FastAPI takes every other exception for a body that it cannot read.
+                raise HTTPException(BodyTooLarge.status, BodyTooLarge.title)
+            return message
+
+        await self.app(scope, receive_a_part if scope["type"] == "http" else receive, send)
+
+
+class Timeout:
+    """Gives a request up that has no answer yet; one that has begun, a stream say, may go on for ever."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app, self.seconds = app, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = late = False
+
+        async def send_in_time(message: Message) -> None:
+            nonlocal begun
+            if not late:
+                begun = True
+                await send(message)
+
+        async def answer() -> None:
+            await self.app(scope, receive, send_in_time)
+
+        # A task of its own: a thread cannot be cancelled, and nobody is to wait for it.
+        task = create_task(answer())
+        try:
+            await wait({task}, timeout=self.seconds)
+            if begun or task.done():
+                await task
+                return
+        except CancelledError:
+            task.cancel()
+            raise
+        late = True
+        task.cancel()
+        _given_up.add(task)
+        task.add_done_callback(_forget)
+        await _refuse(TimedOut(), scope, receive, send)
+
+
+_given_up: set[Task[None]] = set()
+
+
+def _forget(task: Task[None]) -> None:
+    _given_up.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        log.warning("in a request that was given up", exc_info=error)
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        closed: dict[str, Any] = {"type": "websocket.close", "code": 1008, "reason": problem.detail}
+        await send(closed)
+    else:
+        await reply_of(Request(scope), problem)(scope, receive, send)

@@ -1,0 +1,149 @@
+"""What every answer carries, and what every request must respect."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import sleep
+from typing import Any
+
+import pytest
+from conftest import SetVariable
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from app.main import create_app
+
+STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+@contextmanager
+def made_anew() -> Iterator[TestClient]:
+    with TestClient(create_app(), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/nothing", "/api/v1/users/me", "/openapi.json"])
+def test_every_answer_has_the_headers_that_keep_browsers_from_mischief(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+
+    assert headers["content-security-policy"] == STRICT
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert "server" not in headers
+    assert "strict-transport-security" not in headers
+
+
+def test_so_has_the_answer_to_a_bug(api: FastAPI) -> None:
+    broken = create_app()
+
+    @broken.get("/bug")
+    def bug() -> None:
+        raise RuntimeError
+
+    reply = TestClient(broken, raise_server_exceptions=False).get("/bug")
+
+    assert (reply.status_code, reply.headers["content-security-policy"]) == (500, STRICT)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/app", "/account/verify", "/account/reset-password"])
+def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(client: TestClient, path: str) -> None:
+    reply = client.get(path)
+
+    assert "default-src 'none'; script-src 'self';" in reply.headers["content-security-policy"]
+    assert "<script>" not in reply.text
+    assert "https://" not in reply.text
+    parts = {part.partition('"')[0] for part in reply.text.replace("href=", "src=").split('src="')[1:]}
+    assert {client.get(part).status_code for part in parts} == {200}
+
+
+def test_the_documentation_can_be_taken_away(set_variable: SetVariable) -> None:
+    set_variable("API_DOCS", "false")
+
+    with made_anew() as client:
+        assert [client.get(path).status_code for path in ("/docs", "/openapi.json", "/redoc")] == [404] * 3
+
+
+def test_https_stays_https(set_variable: SetVariable) -> None:
+    set_variable("PUBLIC_URL", "https://example.org")
+
+    with made_anew() as client:
+        assert client.get("/health/live").headers["strict-transport-security"].startswith("max-age=31536000")
+
+
+def test_other_sites_may_call_only_when_they_are_named(client: TestClient, set_variable: SetVariable) -> None:
+    asks = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "POST"}
+    nobody = client.options("/api/v1/users", headers=asks)
+    set_variable("CORS_ORIGINS", "https://app.example.org, https://other.example.org")
+
+    with made_anew() as open_client:
+        named = open_client.options("/api/v1/users", headers=asks)
+        stranger = open_client.options("/api/v1/users", headers=asks | {"Origin": "https://evil.example"})
+
+    assert "access-control-allow-origin" not in nobody.headers
+    assert named.headers["access-control-allow-origin"] == "https://app.example.org"
+    assert "access-control-allow-credentials" not in named.headers
+    assert "access-control-allow-origin" not in stranger.headers
+
+
+def test_other_names_are_refused_but_for_probes(set_variable: SetVariable) -> None:
+    set_variable("TRUSTED_HOSTS", "example.org")
+
+    with made_anew() as client:
+        refused = client.get("/api/v1/users/me", headers={"Host": "evil.example"})
+        known = client.get("/api/v1/users/me", headers={"Host": "Example.org:8443"})
+        probe = client.get("/health/live", headers={"Host": "10.0.0.7:8000"})
+        broken = client.get("/api/v1/users/me", headers={"Host": "[::1"})
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect("/api/v1/jobs/events"):
+            pass
+
+    assert (refused.status_code, refused.json()["type"]) == (400, "urn:problem:host-unknown")
+    assert "x-request-id" in refused.headers
+    assert [known.status_code, probe.status_code, broken.status_code] == [401, 200, 400]
+
+
+def test_a_large_request_is_refused_whether_it_says_so_or_not(set_variable: SetVariable) -> None:
+    set_variable("MAX_BODY_BYTES", "2048")
+    large = b'{"email": "' + b"a" * 3000 + b'"}'
+    headers = {"Content-Type": "application/json"}
+
+    with made_anew() as client:
+        bodies: list[Any] = [large, iter([large[:1500], large[1500:]])]
+        replies = [client.post("/api/v1/users", content=body, headers=headers) for body in bodies]
+
+    assert [reply.status_code for reply in replies] == [413, 413]
+    assert {reply.headers["content-type"] for reply in replies} == {"application/problem+json"}
+
+
+def test_a_request_without_an_answer_is_given_up(set_variable: SetVariable) -> None:
+    set_variable("REQUEST_TIMEOUT_SECONDS", "0.1")
+    api = create_app()
+
+    @api.get("/slow")
+    def slow() -> None:
+        sleep(0.4)
+
+    reply = TestClient(api).get("/slow")
+
+    assert (reply.status_code, reply.json()["type"]) == (503, "urn:problem:timed-out")
+    assert reply.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status", "code"),
+    [
+        ("GET", "/nothing", b"", 404, "not-found"),
+        ("PATCH", "/api/v1/users", b"", 405, "method-not-allowed"),
+        ("POST", "/api/v1/users", b"{", 422, "invalid-request"),
+        ("POST", "/api/v1/users", b"[" * 100_000, 422, "invalid-request"),
+        ("POST", "/api/v1/users", b'{"email": 7}', 422, "invalid-request"),
+    ],
+)
+def test_every_refusal_is_a_problem_with_a_stable_code(
+    client: TestClient, method: str, path: str, content: bytes, status: int, code: str
+) -> None:
+    reply = client.request(method, path, content=content, headers={"Content-Type": "application/json"})
+
+    assert (reply.status_code, reply.json()["type"]) == (status, f"urn:problem:{code}")
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in reply.text
