@@ -5,19 +5,18 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email import headerregistry, policy
+from email import headerregistry
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from email_validator import EmailNotValidError, validate_email
 
+from app.mail.policy import READABLE
 from app.settings import get_settings
 
 __all__ = ["Address", "Attachment", "Message", "MessageInvalid", "list_unsubscribe"]
 
-# Up to the longest line that SMTP allows nothing is wrapped or encoded: a link stays a link.
-READABLE = policy.SMTP.clone(max_line_length=998)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 HEADER_VALUE = re.compile(r"[ -~]{1,900}")
@@ -64,7 +63,7 @@ class Address:
     def parse(cls, text: str) -> "Address":
         """Of `ada@example.org` or `Ada Lovelace <ada@example.org>`."""
         try:
-            header = policy.default.header_factory("To", text)
+            header = READABLE.header_factory("To", text)
             group, defects = header.addresses, header.defects
         except (HeaderParseError, IndexError, ValueError):
             group, defects = (), ()

@@ -2,9 +2,10 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
 from functools import cache
@@ -17,6 +18,8 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 
 from app.errors import NotFound
+from app.mail.message import Message
+from app.mail.policy import READABLE
 from app.mail.render import example, names, render
 from app.settings import get_settings
 
@@ -67,7 +70,7 @@ class Opened:
 def _open(content: bytes) -> Opened:
     opened = Opened(source=content.decode(errors="replace"))
     try:
-        _read(message_from_bytes(content, policy=policy.default), opened)
+        _read(message_from_bytes(content, policy=READABLE), opened)
     except UNREADABLE as error:
         opened.broken = f"This file is not a message that can be read: {error or type(error).__name__}"
     return opened
@@ -89,12 +92,11 @@ def _read(email: EmailMessage, opened: Opened) -> None:
         opened.attachments.append(Part(name, part.get_content_type(), bytes(content or b""), content_id))
 
 
-def _preview(name: str) -> Opened:
+def _preview(name: str, opened: Callable[[Message], Opened]) -> Opened:
     try:
-        message = render(name, "ada@example.org", **example(name))
+        return opened(render(name, "ada@example.org", **example(name)))
     except (TemplateError, OSError, *UNREADABLE) as error:
         return Opened(broken=f"This template cannot be rendered with its example: {type(error).__name__}: {error}")
-    return _open(message.as_email(f"preview-of-{name}").as_bytes())
 
 
 def _files() -> list[Path]:
@@ -107,7 +109,7 @@ def _files() -> list[Path]:
 def _find(kind: Kind, name: str) -> Opened:
     # Only what a list shows is opened: a name is never made into a path.
     if kind == "templates" and name in names():
-        return _preview(name)
+        return _preview(name, lambda message: _open(message.as_email(f"preview-of-{name}").as_bytes()))
     for file in _files():
         if kind == "messages" and file.name == name:
             return _open(file.read_bytes())
@@ -132,7 +134,8 @@ def outbox() -> Response:
         for file in files[:LIST_LENGTH]
     ]
     older = len(files) - len(messages)
-    templates = {name: _preview(name) for name in names()}
+    # The list shows no more of them, and to make an e-mail of each would take longer than to render it.
+    templates = {name: _preview(name, lambda message: Opened(subject=message.subject)) for name in names()}
     place = get_settings().mail_outbox
     return _page("outbox.html", messages=messages, older=older, place=place, templates=templates)
 

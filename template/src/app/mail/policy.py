@@ -1,0 +1,19 @@
+"""How e-mails are written and read."""
+
+from email import headerregistry, policy
+from functools import lru_cache
+
+__all__ = ["READABLE"]
+
+_class_of = lru_cache(headerregistry.HeaderRegistry().__getitem__)
+
+
+class Headers(headerregistry.HeaderRegistry):
+    """The standard library makes a class anew for each header: most of the time that an e-mail takes."""
+
+    def __getitem__(self, name: str) -> type[headerregistry.BaseHeader]:
+        return _class_of(name)
+
+
+# Up to the longest line that SMTP allows nothing is wrapped or encoded: a link stays a link.
+READABLE = policy.SMTP.clone(max_line_length=998, header_factory=Headers())
