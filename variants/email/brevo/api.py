@@ -10,7 +10,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api"]
@@ -55,7 +55,7 @@ class Api(HttpApi):
         "bad message": Refusal(error(400, "invalid_parameter"), PermanentFailure, "400 .*invalid_parameter"),
         "no HTML": Refusal(error(400, "missing_parameter"), PermanentFailure, "missing_parameter"),
         "too large": Refusal(Answer(413, b"<h1>Too large</h1>"), PermanentFailure, "413"),
-        "no credits": Refusal(error(402, "not_enough_credits"), TemporaryFailure, retry_after=3600),
+        "no credits": Refusal(error(402, "not_enough_credits"), QuotaExhausted, retry_after=4 * 3600),
         "too fast": Refusal(
             error(429, "too_many_requests", x_sib_ratelimit_reset="7"), TemporaryFailure, retry_after=7
         ),

@@ -6,13 +6,11 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
-
-HOUR = 3600.0
 
 
 def send(message: Message, idempotency_key: str) -> str:
@@ -64,7 +62,7 @@ def _address(address: Address) -> dict[str, str]:
 def _failure(reply: httpx2.Response) -> Exception:
     said = http.said("Brevo", reply)
     if '"not_enough_credits"' in reply.text:
-        return TemporaryFailure(said, HOUR)
+        return QuotaExhausted(said)
     if '"account_under_validation"' in reply.text:
         return ProviderMisconfigured(said)
     if (seconds := reply.headers.get("x-sib-ratelimit-reset", "")).isdigit() and reply.status_code == 429:

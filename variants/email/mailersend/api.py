@@ -11,7 +11,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message, list_unsubscribe
 
 __all__ = ["SECRET", "Api", "signed", "suppressed"]
@@ -66,7 +66,7 @@ class Api(HttpApi):
         "unverified domain": Refusal(error(422, "from.email", NOT_VERIFIED), ProviderMisconfigured, "must be verified"),
         "account on trial": Refusal(error(422, "to", TRIAL), ProviderMisconfigured, "trial account"),
         "bad message": Refusal(error(422, "to.0.name", "The name is invalid."), PermanentFailure, "422 .*invalid"),
-        "quota of mail": Refusal(error(422, "from", QUOTA), TemporaryFailure, "quota", retry_after=3600),
+        "quota of mail": Refusal(error(422, "from", QUOTA), QuotaExhausted, "quota", retry_after=4 * 3600),
         "too fast": Refusal(
             Answer(429, {"message": "Too Many Attempts."}, {"Retry-After": "59"}), TemporaryFailure, retry_after=59
         ),

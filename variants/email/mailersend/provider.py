@@ -5,13 +5,12 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-HOUR = 3600.0
 # Our domain is not verified; our account is on trial and has written to as many people as it may.
 OURS = ("#MS42207", "#MS42225")
 QUOTA = "#MS42204"
@@ -80,5 +79,5 @@ def _failure(reply: httpx2.Response) -> Exception:
     if any(code in reply.text for code in OURS):
         return ProviderMisconfigured(http.said("MailerSend", reply))
     if QUOTA in reply.text:
-        return TemporaryFailure(http.said("MailerSend", reply), HOUR)
+        return QuotaExhausted(http.said("MailerSend", reply))
     return http.failure("MailerSend", reply)

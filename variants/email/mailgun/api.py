@@ -13,7 +13,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api"]
@@ -79,7 +79,7 @@ class Api(HttpApi):
         "too large": Refusal(Answer(413, b"<h1>Too large</h1>"), PermanentFailure, "413"),
         "too fast": Refusal(
             error(429, "mg.example.com is not allowed to send: limit exceeded, try again after 120 seconds"),
-            TemporaryFailure,
+            QuotaExhausted,
             "limit exceeded",
             retry_after=120,
         ),

@@ -5,7 +5,7 @@ import re
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
@@ -65,7 +65,7 @@ def _file(file: Attachment) -> Field:
 
 def _failure(reply: httpx2.Response) -> Exception:
     if wait := re.search(r"try again after (\d+) seconds", reply.text):
-        return TemporaryFailure(http.said("Mailgun", reply), float(wait[1]))
+        return QuotaExhausted(http.said("Mailgun", reply), float(wait[1]))
     if reply.status_code == httpx2.codes.NOT_FOUND:
         hint = "Look at MAILGUN_DOMAIN, and at MAILGUN_URL: each region knows its own domains only."
         return ProviderMisconfigured(f"{http.said('Mailgun', reply)} {hint}")

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
@@ -14,8 +14,8 @@ __all__ = ["check", "send"]
 
 # Of https://postmarkapp.com/developer/api/overview#error-codes: the token, the sender or the account.
 MISCONFIGURED = {10, 400, 401, 412, 413}
-# Maintenance, and no credits left: seconds to wait, where more than usual.
-WAIT = {100: None, 405: 3600.0}
+MAINTENANCE = 100
+NO_CREDITS = 405
 
 
 def send(message: Message, idempotency_key: str) -> str:
@@ -68,6 +68,8 @@ def _error_code(reply: httpx2.Response) -> int:
 def _failure(reply: httpx2.Response, code: int) -> Exception:
     if code in MISCONFIGURED:
         return ProviderMisconfigured(http.said("Postmark", reply))
-    if code in WAIT:
-        return TemporaryFailure(http.said("Postmark", reply), WAIT[code])
+    if code == NO_CREDITS:
+        return QuotaExhausted(http.said("Postmark", reply))
+    if code == MAINTENANCE:
+        return TemporaryFailure(http.said("Postmark", reply))
     return http.failure("Postmark", reply)

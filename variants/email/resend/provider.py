@@ -5,13 +5,11 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
-
-HOUR = 3600.0
 
 
 def send(message: Message, idempotency_key: str) -> str:
@@ -59,7 +57,7 @@ def _attachment(file: Attachment) -> dict[str, str]:
 
 def _failure(reply: httpx2.Response) -> Exception:
     if '_quota_exceeded"' in reply.text:
-        return TemporaryFailure(http.said("Resend", reply), HOUR)
+        return QuotaExhausted(http.said("Resend", reply))
     if reply.status_code == httpx2.codes.CONFLICT:
         # Two attempts at once, or another message under the same key.
         kind = TemporaryFailure if "concurrent_idempotent_requests" in reply.text else PermanentFailure

@@ -9,7 +9,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api", "notification", "posted"]
@@ -70,7 +70,7 @@ class Api(HttpApi):
         "unknown domain": Refusal(error(404, "not_found", resource="domain"), ProviderMisconfigured, "domain"),
         "unchecked domain": Refusal(error(412, "precondition_failed"), ProviderMisconfigured),
         "bad message": Refusal(error(400, "invalid_arguments"), PermanentFailure, "400 .*invalid_arguments"),
-        "this month's quota": Refusal(error(403, "quotas_exceeded"), TemporaryFailure, retry_after=3600),
+        "this month's quota": Refusal(error(403, "quotas_exceeded"), QuotaExhausted, retry_after=4 * 3600),
         "a domain in between": Refusal(error(409, "transient_state"), TemporaryFailure, "transient_state"),
         "too fast": Refusal(error(429, "too_many_requests"), TemporaryFailure),
         "their fault": Refusal(error(500, "internal_error"), TemporaryFailure, "internal_error"),

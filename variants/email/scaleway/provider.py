@@ -7,13 +7,12 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-HOUR = 3600.0
 # Of the project, or of the domain that MAIL_FROM is in.
 OURS_TO_MEND = {"not_found", "precondition_failed", "resource_expired", "resource_locked"}
 
@@ -68,7 +67,7 @@ def _failure(reply: httpx2.Response) -> Exception:
     except (ValueError, LookupError, TypeError):
         kind = ""
     if kind == "quotas_exceeded":
-        return TemporaryFailure(http.said("Scaleway", reply), HOUR)
+        return QuotaExhausted(http.said("Scaleway", reply))
     if kind == "transient_state":
         return TemporaryFailure(http.said("Scaleway", reply))
     if kind in OURS_TO_MEND:

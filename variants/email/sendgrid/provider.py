@@ -6,13 +6,11 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
-
-HOUR = 3600.0
 
 
 def send(message: Message, idempotency_key: str) -> str:
@@ -72,5 +70,5 @@ def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:
 def _failure(reply: httpx2.Response) -> Exception:
     if "Maximum credits exceeded" in reply.text:
         # With the status of a wrong key; a free plan has new ones tomorrow.
-        return TemporaryFailure(http.said("SendGrid", reply), HOUR)
+        return QuotaExhausted(http.said("SendGrid", reply))
     return http.failure("SendGrid", reply)

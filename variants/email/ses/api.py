@@ -22,7 +22,7 @@ from reading import read_email
 from app.mail import webhook
 from app.mail.callback import Callback, CallbackRefused
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Message
 
 __all__ = ["Api", "notification", "signed"]
@@ -112,10 +112,10 @@ class Api(HttpApi):
         "too fast": Refusal(error(429, "TooManyRequestsException", "Maximum sending rate exceeded."), TemporaryFailure),
         "throttled": Refusal(error(400, "ThrottlingException"), TemporaryFailure),
         "today's quota": Refusal(
-            error(400, "LimitExceededException", "Daily message quota exceeded."), TemporaryFailure, retry_after=3600
+            error(400, "LimitExceededException", "Daily message quota exceeded."), QuotaExhausted, retry_after=4 * 3600
         ),
         "today's quota, as the guide says": Refusal(
-            error(400, "ThrottlingException", "Daily message quota exceeded."), TemporaryFailure, retry_after=3600
+            error(400, "ThrottlingException", "Daily message quota exceeded."), QuotaExhausted, retry_after=4 * 3600
         ),
         "their fault": Refusal(error(500, "InternalFailure"), TemporaryFailure, "InternalFailure"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),

@@ -8,7 +8,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Message
 from app.settings import get_settings
 
@@ -19,7 +19,6 @@ __all__ = ["check", "send"]
 
 # Seconds.
 CONNECT = 5.0
-HOUR = 3600.0
 # Names count more than statuses: SES says 400 to nearly everything.
 TEMPORARY = {"ThrottlingException", "RequestTimeoutException", "InternalFailure"}
 OURS_TO_MEND = {
@@ -103,7 +102,7 @@ def _failure(error: exceptions.ClientError) -> Exception:
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     reason = f"SES said: {status} {name}: {text[:300]}"
     if name == "LimitExceededException" or "quota exceeded" in text:
-        return TemporaryFailure(reason, HOUR)
+        return QuotaExhausted(reason)
     if name in TEMPORARY or status in {408, 421, 425, 429} or status >= 500:
         return TemporaryFailure(reason)
     # Of the sender; or of everybody, as long as the account is in SES's sandbox.

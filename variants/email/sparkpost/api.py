@@ -10,7 +10,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["PASSWORD", "Api", "reported"]
@@ -63,10 +63,10 @@ class Api(HttpApi):
         "bad message": Refusal(error(422, "1300", "invalid data format/type/length"), PermanentFailure, "422 .*1300"),
         "nobody to send to": Refusal(error(400, "5002", "At least one valid recipient is required"), PermanentFailure),
         "this hour's limit": Refusal(
-            error(420, "2101", "Exceed Sending Limit (hourly)"), TemporaryFailure, "hourly", retry_after=3600
+            error(420, "2101", "Exceed Sending Limit (hourly)"), QuotaExhausted, "hourly", retry_after=4 * 3600
         ),
         "this month's limit": Refusal(
-            error(420, "2105", "Exceed Sending Limit (monthly)"), TemporaryFailure, "monthly", retry_after=3600
+            error(420, "2105", "Exceed Sending Limit (monthly)"), QuotaExhausted, "monthly", retry_after=4 * 3600
         ),
         "later": Refusal(error(400, "1502", "Server resources unavailable"), TemporaryFailure, "1502"),
         "too fast": Refusal(

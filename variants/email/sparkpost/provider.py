@@ -7,13 +7,12 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-HOUR = 3600.0
 OVER_LIMIT = 420
 # Our domain is blocked, or is not verified.
 OURS = {"7000", "7001"}
@@ -89,5 +88,5 @@ def _failure(reply: httpx2.Response) -> Exception:
     if codes & LATER:
         return TemporaryFailure(http.said("SparkPost", reply))
     if reply.status_code == OVER_LIMIT:
-        return TemporaryFailure(http.said("SparkPost", reply), HOUR)
+        return QuotaExhausted(http.said("SparkPost", reply))
     return http.failure("SparkPost", reply)
