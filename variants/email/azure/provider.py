@@ -37,11 +37,9 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    endpoint = get_settings().azure_endpoint
-    if not endpoint:
-        raise ProviderMisconfigured("AZURE_ENDPOINT is not set.")
+    http.require("azure_endpoint", "azure_access_key")
     _key()
-    return f"Azure at {endpoint}"
+    return f"Azure at {get_settings().azure_endpoint}"
 
 
 def _key() -> bytes:
@@ -50,7 +48,7 @@ def _key() -> bytes:
     except ValueError:
         key = b""
     if not key:
-        raise ProviderMisconfigured("AZURE_ACCESS_KEY is not set, or is not the key that Azure shows.")
+        raise ProviderMisconfigured("AZURE_ACCESS_KEY is not the key that Azure shows.")
     return key
 
 
@@ -71,29 +69,25 @@ def _payload(message: Message) -> dict[str, Any]:
     payload = {
         # The name that readers see belongs to the address, and is set in Azure.
         "senderAddress": message.sender.email,
-        "recipients": {kind: people for kind, people in recipients.items() if people},
+        "recipients": http.filled(recipients),
         "replyTo": _people(message.reply_to),
         "content": {"subject": message.subject, "plainText": message.text, "html": message.html},
         "attachments": [_attachment(file) for file in message.attachments],
         "headers": dict(message.headers),
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _people(addresses: Iterable[Address]) -> list[dict[str, str]]:
-    return [{"address": one.email} | ({"displayName": one.name} if one.name else {}) for one in addresses]
+    return [http.filled({"address": one.email, "displayName": one.name}) for one in addresses]
 
 
 def _attachment(file: Attachment) -> dict[str, str]:
-    content_id = {"contentId": file.content_id} if file.content_id else {}
-    return {"name": file.name, "contentType": file.type, "contentInBase64": file.base64} | content_id
+    fields = {"name": file.name, "contentType": file.type, "contentInBase64": file.base64, "contentId": file.content_id}
+    return http.filled(fields)
 
 
 def _failure(reply: httpx2.Response) -> Exception:
-    try:
-        code = reply.json()["error"]["code"]
-    except (ValueError, LookupError, TypeError):
-        code = ""
-    if code in OURS_TO_MEND:
+    if http.name_of(reply, "error", "code") in OURS_TO_MEND:
         return ProviderMisconfigured(http.said("Azure", reply))
     return http.failure("Azure", reply)

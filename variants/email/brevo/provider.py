@@ -7,7 +7,7 @@ import httpx2
 
 from app.mail import http
 from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Address, Message
+from app.mail.message import Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
@@ -30,20 +30,19 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().brevo_api_key:
-        raise ProviderMisconfigured("BREVO_API_KEY is not set.")
+    http.require("brevo_api_key")
     return "Brevo"
 
 
 def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
     metadata = {"X-Mailin-custom": json.dumps(dict(message.metadata))} if message.metadata else {}
     payload = {
-        "sender": _address(message.sender),
-        "to": [_address(address) for address in message.to],
-        "cc": [_address(address) for address in message.cc],
-        "bcc": [_address(address) for address in message.bcc],
+        "sender": http.person(message.sender),
+        "to": http.people(message.to),
+        "cc": http.people(message.cc),
+        "bcc": http.people(message.bcc),
         # One is all that Brevo takes.
-        "replyTo": _address(message.reply_to[0]) if message.reply_to else None,
+        "replyTo": http.person(message.reply_to[0]) if message.reply_to else None,
         "subject": message.subject,
         "textContent": message.text,
         "htmlContent": message.html,
@@ -52,11 +51,7 @@ def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
         "headers": {**message.headers, **metadata, "idempotencyKey": idempotency_key},
         "tags": list(message.tags),
     }
-    return {name: value for name, value in payload.items() if value}
-
-
-def _address(address: Address) -> dict[str, str]:
-    return {"email": address.email, "name": address.name} if address.name else {"email": address.email}
+    return http.filled(payload)
 
 
 def _failure(reply: httpx2.Response) -> Exception:

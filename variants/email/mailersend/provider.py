@@ -1,5 +1,7 @@
 """Mail by MailerSend: https://developers.mailersend.com/api/v1/email.html"""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -33,8 +35,7 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().mailersend_api_key:
-        raise ProviderMisconfigured("MAILERSEND_API_KEY is not set.")
+    http.require("mailersend_api_key")
     return "MailerSend"
 
 
@@ -42,12 +43,12 @@ def _payload(message: Message) -> dict[str, Any]:
     headers = {name: value for name, value in message.headers.items() if not name.lower().startswith(UNSUBSCRIBE)}
     unsubscribe = [value for name, value in message.headers.items() if name.lower() == UNSUBSCRIBE]
     payload = {
-        "from": _address(message.sender),
+        "from": http.person(message.sender),
         "to": _recipients(message.to),
         "cc": _recipients(message.cc),
         "bcc": _recipients(message.bcc),
         # MailerSend takes one.
-        "reply_to": _address(message.reply_to[0]) if message.reply_to else None,
+        "reply_to": http.person(message.reply_to[0]) if message.reply_to else None,
         "subject": message.subject,
         "text": message.text,
         "html": message.html,
@@ -57,16 +58,12 @@ def _payload(message: Message) -> dict[str, Any]:
         # One address without its brackets; MailerSend adds what makes it one click.
         "list_unsubscribe": unsubscribe[0].rpartition("<")[2].rstrip(">") if unsubscribe else None,
     }
-    return {name: value for name, value in payload.items() if value}
-
-
-def _address(address: Address) -> dict[str, str]:
-    return {"email": address.email} | ({"name": address.name} if address.name else {})
+    return http.filled(payload)
 
 
 def _recipients(addresses: tuple[Address, ...]) -> list[dict[str, str]]:
     """Their names may have no comma and no semicolon."""
-    return [_address(Address(one.email, one.name.translate(str.maketrans("", "", ",;")))) for one in addresses]
+    return http.people(replace(one, name=re.sub("[,;]", "", one.name)) for one in addresses)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:

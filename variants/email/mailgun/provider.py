@@ -30,12 +30,8 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    settings = get_settings()
-    if not settings.mailgun_api_key:
-        raise ProviderMisconfigured("MAILGUN_API_KEY is not set.")
-    if not settings.mailgun_domain:
-        raise ProviderMisconfigured("MAILGUN_DOMAIN is not set.")
-    return f"Mailgun, {settings.mailgun_domain}"
+    http.require("mailgun_api_key", "mailgun_domain")
+    return f"Mailgun, {get_settings().mailgun_domain}"
 
 
 def _form(message: Message) -> list[Field]:

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
@@ -25,9 +24,7 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    for name in ("mailjet_api_key", "mailjet_secret_key"):
-        if not getattr(get_settings(), name):
-            raise ProviderMisconfigured(f"{name.upper()} is not set.")
+    http.require("mailjet_api_key", "mailjet_secret_key")
     return "Mailjet"
 
 
@@ -52,11 +49,11 @@ def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
         "CustomID": idempotency_key,
         "EventPayload": json.dumps(dict(message.metadata)) if message.metadata else None,
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _address(address: Address) -> dict[str, str]:
-    return {"Email": address.email} | ({"Name": address.name} if address.name else {})
+    return http.filled({"Email": address.email, "Name": address.name})
 
 
 def _attachment(file: Attachment) -> dict[str, str]:

@@ -31,8 +31,7 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().mandrill_api_key:
-        raise ProviderMisconfigured("MANDRILL_API_KEY is not set.")
+    http.require("mandrill_api_key")
     return "Mandrill"
 
 
@@ -43,7 +42,7 @@ def _message(message: Message) -> dict[str, Any]:
         "from_email": message.sender.email,
         "from_name": message.sender.name,
         "to": [
-            {"email": address.email, "type": kind} | ({"name": address.name} if address.name else {})
+            http.person(address) | {"type": kind}
             for kind, addresses in {"to": message.to, "cc": message.cc, "bcc": message.bcc}.items()
             for address in addresses
         ],
@@ -59,7 +58,7 @@ def _message(message: Message) -> dict[str, Any]:
     }
     # Else the account decides whether recipients see each other, and what *|WORDS|* mean.
     always = {"preserve_recipients": True, "merge": False}
-    return {name: value for name, value in payload.items() if value} | always
+    return http.filled(payload) | always
 
 
 def _file(file: Attachment, name: str) -> dict[str, str]:
@@ -76,10 +75,7 @@ def _first(reply: httpx2.Response, copies: list[dict[str, Any]]) -> dict[str, An
 
 def _failure(reply: httpx2.Response) -> Exception:
     # The status is 500 for nearly everything.
-    try:
-        name = reply.json()["name"]
-    except (ValueError, LookupError, TypeError):
-        name = ""
+    name = http.name_of(reply, "name")
     if name in OURS_TO_MEND:
         return ProviderMisconfigured(http.said("Mandrill", reply))
     if name == "ValidationError":

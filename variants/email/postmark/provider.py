@@ -31,8 +31,7 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().postmark_server_token:
-        raise ProviderMisconfigured("POSTMARK_SERVER_TOKEN is not set.")
+    http.require("postmark_server_token")
     return "Postmark"
 
 
@@ -52,7 +51,7 @@ def _payload(message: Message) -> dict[str, Any]:
         "Tag": next(iter(message.tags), ""),
         "Metadata": dict(message.metadata),
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:

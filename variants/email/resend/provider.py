@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from app.mail.failures import PermanentFailure, QuotaExhausted, TemporaryFailure
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
@@ -24,8 +24,7 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().resend_api_key:
-        raise ProviderMisconfigured("RESEND_API_KEY is not set.")
+    http.require("resend_api_key")
     return "Resend"
 
 
@@ -47,7 +46,7 @@ def _payload(message: Message) -> dict[str, Any]:
             for name, value in {**dict.fromkeys(message.tags, "tag"), **message.metadata}.items()
         ],
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Mail by Scaleway: https://www.scaleway.com/en/developers/api/transactional-email/"""
 
-from collections.abc import Iterable
 from email.utils import formataddr
 from typing import Any
 
@@ -8,7 +7,7 @@ import httpx2
 
 from app.mail import http
 from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Address, Message
+from app.mail.message import Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
@@ -29,11 +28,7 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    settings = get_settings()
-    if not settings.scaleway_secret_key:
-        raise ProviderMisconfigured("SCALEWAY_SECRET_KEY is not set.")
-    if not settings.scaleway_project_id:
-        raise ProviderMisconfigured("SCALEWAY_PROJECT_ID is not set.")
+    http.require("scaleway_secret_key", "scaleway_project_id")
     return "Scaleway"
 
 
@@ -43,10 +38,10 @@ def _payload(message: Message) -> dict[str, Any]:
         headers["Reply-To"] = ", ".join(formataddr((address.name, address.email)) for address in message.reply_to)
     payload = {
         "project_id": get_settings().scaleway_project_id,
-        "from": _people([message.sender])[0],
-        "to": _people(message.to),
-        "cc": _people(message.cc),
-        "bcc": _people(message.bcc),
+        "from": http.person(message.sender),
+        "to": http.people(message.to),
+        "cc": http.people(message.cc),
+        "bcc": http.people(message.bcc),
         "subject": message.subject,
         "text": message.text,
         "html": message.html,
@@ -54,18 +49,11 @@ def _payload(message: Message) -> dict[str, Any]:
         "attachments": [{"name": file.name, "type": file.type, "content": file.base64} for file in message.attachments],
         "additional_headers": [{"key": name, "value": value} for name, value in headers.items()],
     }
-    return {name: value for name, value in payload.items() if value}
-
-
-def _people(addresses: Iterable[Address]) -> list[dict[str, str]]:
-    return [{"email": one.email} | ({"name": one.name} if one.name else {}) for one in addresses]
+    return http.filled(payload)
 
 
 def _failure(reply: httpx2.Response) -> Exception:
-    try:
-        kind = reply.json()["type"]
-    except (ValueError, LookupError, TypeError):
-        kind = ""
+    kind = http.name_of(reply, "type")
     if kind == "quotas_exceeded":
         return QuotaExhausted(http.said("Scaleway", reply))
     if kind == "transient_state":

@@ -1,13 +1,12 @@
 """Mail by SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send"""
 
-from collections.abc import Sequence
 from typing import Any
 
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Address, Attachment, Message
+from app.mail.failures import QuotaExhausted, TemporaryFailure
+from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
@@ -27,23 +26,22 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().sendgrid_api_key:
-        raise ProviderMisconfigured("SENDGRID_API_KEY is not set.")
+    http.require("sendgrid_api_key")
     return "SendGrid"
 
 
 def _payload(message: Message) -> dict[str, Any]:
     # One: its recipients see each other, as in every e-mail.
     envelope = {
-        "to": _addresses(message.to),
-        "cc": _addresses(message.cc),
-        "bcc": _addresses(message.bcc),
+        "to": http.people(message.to),
+        "cc": http.people(message.cc),
+        "bcc": http.people(message.bcc),
         "custom_args": dict(message.metadata),
     }
     payload = {
-        "personalizations": [_without_empty(envelope)],
-        "from": _addresses([message.sender])[0],
-        "reply_to_list": _addresses(message.reply_to),
+        "personalizations": [http.filled(envelope)],
+        "from": http.person(message.sender),
+        "reply_to_list": http.people(message.reply_to),
         "subject": message.subject,
         # In this order, or SendGrid refuses them.
         "content": [{"type": "text/plain", "value": message.text}, {"type": "text/html", "value": message.html}],
@@ -51,20 +49,12 @@ def _payload(message: Message) -> dict[str, Any]:
         "headers": dict(message.headers),
         "categories": list(message.tags),
     }
-    return _without_empty(payload)
-
-
-def _addresses(addresses: Sequence[Address]) -> list[dict[str, str]]:
-    return [_without_empty({"email": address.email, "name": address.name}) for address in addresses]
+    return http.filled(payload)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:
     place = {"disposition": "inline", "content_id": file.content_id} if file.content_id else {}
     return {"filename": file.name, "content": file.base64, "type": file.type, **place}
-
-
-def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}
 
 
 def _failure(reply: httpx2.Response) -> Exception:

@@ -37,8 +37,7 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().sparkpost_api_key:
-        raise ProviderMisconfigured("SPARKPOST_API_KEY is not set.")
+    http.require("sparkpost_api_key")
     return "SparkPost"
 
 
@@ -47,12 +46,12 @@ def _payload(message: Message) -> dict[str, Any]:
     to = ", ".join(map(str, message.to))
     headers = {"CC": _literal(message.cc), **{name: _literal([value]) for name, value in message.headers.items()}}
     content = {
-        "from": _said({"email": message.sender.email, "name": _literal([message.sender.name])}),
+        "from": http.filled({"email": message.sender.email, "name": _literal([message.sender.name])}),
         "subject": _literal([message.subject]),
         "reply_to": _literal(message.reply_to),
         "text": message.text,
         "html": message.html,
-        "headers": _said(headers),
+        "headers": http.filled(headers),
         "attachments": [_file(file, file.name) for file in message.attachments if not file.content_id],
         "inline_images": [_file(file, file.content_id) for file in message.attachments if file.content_id],
     }
@@ -63,13 +62,9 @@ def _payload(message: Message) -> dict[str, Any]:
         # It takes one tag.
         "campaign_id": message.tags[0] if message.tags else "",
         "metadata": dict(message.metadata),
-        "content": _said(content),
+        "content": http.filled(content),
     }
-    return _said(payload)
-
-
-def _said(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}
+    return http.filled(payload)
 
 
 def _literal(parts: Iterable[str | Address]) -> str:
