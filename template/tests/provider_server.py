@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured
 from app.mail.message import Message
 
 __all__ = ["Answer", "HttpApi", "Refusal", "Request"]
@@ -64,7 +64,8 @@ class HttpApi(ABC):
 
     `settings` are what the service has to be told, and the doctor misses each; `secrets` the values
     among them that no error may repeat; `documented` those that are right as they are; `url_setting`
-    is the one that leads to this server. `not_a_success` are answers that look well and are not.
+    is the one that leads to this server. `not_a_success` are answers that look well and are not,
+    `without_id` those that take a message and do not say its id.
     Of its webhook: the `kinds` of event, the `webhook_settings`, and what of a request nobody else can
     change (`signs`): who sends it ("secret"), its "body", or its "time", after which it is too old.
     """
@@ -76,7 +77,10 @@ class HttpApi(ABC):
     accepted: ClassVar[Answer]
     message_id: ClassVar[str]
     refusals: ClassVar[dict[str, Refusal]]
-    not_a_success: ClassVar[dict[str, Refusal]]
+    not_a_success: ClassVar[dict[str, Refusal]] = {
+        "another server": Refusal(Answer(200, b"<h1>Hello</h1>"), ProviderMisconfigured, "Hello.*another server")
+    }
+    without_id: ClassVar[tuple[Answer, ...]] = (Answer(200, {}),)
     has_idempotency_keys: ClassVar[bool] = False
     kinds: ClassVar[set[Kind]]
     webhook_settings: ClassVar[dict[str, str]]

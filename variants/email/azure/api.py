@@ -79,10 +79,6 @@ class Api(HttpApi):
         "their fault": Refusal(error(500, "InternalServerError"), TemporaryFailure, "InternalServerError"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(202, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
-    }
 
     def idempotency_key(self, request: Request) -> str:
         return str(UUID(request.headers["operation-id"]))

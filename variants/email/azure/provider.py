@@ -32,7 +32,7 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Azure", endpoint + PATH, content=body, headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    return http.message_id("Azure", reply, lambda answer: answer["id"])
+    return http.message_id("Azure", reply, idempotency_key, lambda answer: answer["id"])
 
 
 def check() -> str:

@@ -25,7 +25,7 @@ def send(message: Message, idempotency_key: str) -> str:
     if not reply.is_success:
         raise _failure(reply)
     # Its webhook knows the id without the brackets.
-    return http.message_id("Brevo", reply, lambda answer: answer["messageId"].strip("<>"))
+    return http.message_id("Brevo", reply, idempotency_key, lambda answer: answer["messageId"].strip("<>"))
 
 
 def check() -> str:

@@ -57,6 +57,8 @@ class Api(HttpApi):
     message_id = "63fd1c1d5f010335ed07066b"
     # Nothing else than the header.
     accepted = Answer(202, b"", {"X-Message-Id": message_id, "Content-Type": "text/html"})
+    # Without one it is a rejection.
+    without_id = ()
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"mailersend_webhook_secret": SECRET}
     signs: ClassVar = {"secret", "body"}
@@ -74,10 +76,9 @@ class Api(HttpApi):
         "their fault": Refusal(Answer(500, {"message": "Server Error"}), TemporaryFailure, "Server Error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
+    not_a_success: ClassVar = HttpApi.not_a_success | {
         "nobody left": Refusal(suppressed("ALL_SUPPRESSED"), PermanentFailure, "hard_bounced"),
-        "no id": Refusal(Answer(202), TemporaryFailure, "no id"),
-        "another server": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
+        "no id": Refusal(Answer(202), PermanentFailure, "no id"),
     }
 
     def understood(self, message: Message) -> Message:

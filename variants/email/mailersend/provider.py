@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
@@ -26,11 +26,11 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("MailerSend", f"{settings.mailersend_url}/v1/email", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    if message_id := reply.headers.get("X-Message-Id"):
-        return message_id
-    if "ALL_SUPPRESSED" in reply.text:
-        raise PermanentFailure(http.said("MailerSend", reply))
-    raise TemporaryFailure(f"{http.said('MailerSend', reply)} That has no id.")
+    http.taken("MailerSend", reply)
+    if not (message_id := reply.headers.get("X-Message-Id")):
+        # Nobody is left to send it to.
+        raise PermanentFailure(f"{http.said('MailerSend', reply)} It has no id.")
+    return message_id
 
 
 def check() -> str:

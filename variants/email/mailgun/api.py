@@ -68,6 +68,7 @@ class Api(HttpApi):
     url_setting = "mailgun_url"
     message_id = "20300102030405.1.0123456789ABCDEF@mg.example.com"
     accepted = Answer(200, {"id": f"<{message_id}>", "message": "Queued. Thank you."})
+    without_id = (Answer(200, {"message": "Queued. Thank you."}),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"mailgun_webhook_signing_key": KEY}
     signs: ClassVar = {"secret", "time"}
@@ -87,9 +88,8 @@ class Api(HttpApi):
         "their fault": Refusal(error(500, "Internal Server Error"), TemporaryFailure, "Internal Server Error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {"message": "Queued. Thank you."}), TemporaryFailure, "no id"),
-        "another server": Refusal(Answer(200, b"Mailgun Magnificent API"), ProviderMisconfigured, "MAILGUN_URL"),
+    not_a_success: ClassVar = HttpApi.not_a_success | {
+        "its web site": Refusal(Answer(200, b"Mailgun Magnificent API"), ProviderMisconfigured, "another server"),
     }
 
     def understood(self, message: Message) -> Message:

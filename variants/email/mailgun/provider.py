@@ -22,10 +22,8 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Mailgun", url, files=_form(message), auth=("api", settings.mailgun_api_key))
     if not reply.is_success:
         raise _failure(reply)
-    if not reply.text.lstrip().startswith("{"):
-        raise ProviderMisconfigured(f"{http.said('Mailgun', reply)} That is another server; look at MAILGUN_URL.")
     # Its webhook knows the id without the brackets.
-    return http.message_id("Mailgun", reply, lambda answer: answer["id"].strip("<>"))
+    return http.message_id("Mailgun", reply, idempotency_key, lambda answer: answer["id"].strip("<>"))
 
 
 def check() -> str:

@@ -18,7 +18,7 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Mailjet", f"{settings.mailjet_url}/v3.1/send", json=payload, auth=keys)
     if not reply.is_success:
         raise http.failure("Mailjet", reply)
-    http.message_id("Mailjet", reply, lambda answer: answer["Messages"][0]["To"][0]["MessageID"])
+    http.taken("Mailjet", reply)
     return idempotency_key
 
 

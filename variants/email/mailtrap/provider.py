@@ -16,7 +16,7 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Mailtrap", f"{settings.mailtrap_url}/api/send", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise http.failure("Mailtrap", reply)
-    return http.message_id("Mailtrap", reply, lambda answer: answer["message_ids"][0])
+    return http.message_id("Mailtrap", reply, idempotency_key, lambda answer: answer["message_ids"][0])
 
 
 def check() -> str:

@@ -26,7 +26,7 @@ def send(message: Message, idempotency_key: str) -> str:
     if not reply.is_success:
         raise _failure(reply)
     # Whoever is rejected gets nothing, and the others would get it twice if it were sent again.
-    return http.message_id("Mandrill", reply, lambda copies: _first(reply, copies)["_id"])
+    return http.message_id("Mandrill", reply, idempotency_key, lambda copies: _first(reply, copies)["_id"])
 
 
 def check() -> str:
@@ -69,7 +69,8 @@ def _first(reply: httpx2.Response, copies: list[dict[str, Any]]) -> dict[str, An
     for copy in copies:
         if copy["status"] in TAKEN:
             return copy
-    kind = ProviderMisconfigured if copies[0].get("reject_reason") in OURS_TO_VERIFY else PermanentFailure
+    ours = any(copy.get("reject_reason") in OURS_TO_VERIFY for copy in copies)
+    kind = ProviderMisconfigured if ours else PermanentFailure
     raise kind(http.said("Mandrill", reply))
 
 

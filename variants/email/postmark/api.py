@@ -41,6 +41,7 @@ class Api(HttpApi):
             "Message": "OK",
         },
     )
+    without_id = (Answer(200, {"ErrorCode": 0}),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"postmark_webhook_secret": SECRET}
     refusals: ClassVar = {
@@ -60,9 +61,7 @@ class Api(HttpApi):
         "their fault": Refusal(error(500, 0), TemporaryFailure),
         "a page": Refusal(Answer(503, b"<h1>Service unavailable</h1>"), TemporaryFailure, "Service unavailable"),
     }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {"ErrorCode": 0}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
+    not_a_success: ClassVar = HttpApi.not_a_success | {
         "an error after all": Refusal(error(200, 406), PermanentFailure, ": 406"),
     }
 

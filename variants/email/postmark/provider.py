@@ -26,7 +26,7 @@ def send(message: Message, idempotency_key: str) -> str:
     code = _error_code(reply)
     if code or not reply.is_success:
         raise _failure(reply, code)
-    return http.message_id("Postmark", reply, lambda answer: answer["MessageID"])
+    return http.message_id("Postmark", reply, idempotency_key, lambda answer: answer["MessageID"])
 
 
 def check() -> str:

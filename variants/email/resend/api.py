@@ -61,10 +61,6 @@ class Api(HttpApi):
         "their fault": Refusal(error(500, "application_error"), TemporaryFailure, "application_error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
-    }
 
     def idempotency_key(self, request: Request) -> str:
         return request.headers["idempotency-key"]

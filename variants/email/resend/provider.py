@@ -19,7 +19,7 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Resend", f"{settings.resend_url}/emails", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    return http.message_id("Resend", reply, lambda answer: answer["id"])
+    return http.message_id("Resend", reply, idempotency_key, lambda answer: answer["id"])
 
 
 def check() -> str:

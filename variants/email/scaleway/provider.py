@@ -23,7 +23,7 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Scaleway", f"{settings.scaleway_url}/emails", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    return http.message_id("Scaleway", reply, lambda answer: answer["emails"][0]["id"])
+    return http.message_id("Scaleway", reply, idempotency_key, lambda answer: answer["emails"][0]["id"])
 
 
 def check() -> str:

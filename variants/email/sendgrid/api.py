@@ -51,6 +51,7 @@ class Api(HttpApi):
     url_setting = "sendgrid_url"
     message_id = "jH7NC0WZRcOQ2bQFqE8GMg"
     accepted = Answer(202, b"", {"X-Message-Id": message_id})
+    without_id = (Answer(202),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"sendgrid_webhook_verification_key": PUBLIC}
     signs: ClassVar = {"secret", "body"}
@@ -63,10 +64,6 @@ class Api(HttpApi):
         "too fast": Refusal(error(429, "too many requests", X_RateLimit_Reset="1392815263"), TemporaryFailure),
         "their fault": Refusal(error(500, "internal server error"), TemporaryFailure, "internal server error"),
         "a page": Refusal(Answer(503, b"<h1>Service unavailable</h1>"), TemporaryFailure, "Service unavailable"),
-    }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(202), TemporaryFailure, "no id"),
-        "a page that is well": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def callback(self, event: MailEvent, at: float) -> Callback:

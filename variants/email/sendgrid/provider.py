@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import QuotaExhausted, TemporaryFailure
+from app.mail.failures import QuotaExhausted
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
@@ -19,9 +19,7 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("SendGrid", f"{settings.sendgrid_url}/v3/mail/send", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    if not (message_id := reply.headers.get("X-Message-Id")):
-        raise TemporaryFailure(f"{http.said('SendGrid', reply)} That has no id.")
-    return message_id
+    return http.message_id("SendGrid", reply, idempotency_key, lambda _: reply.headers.get("X-Message-Id"))
 
 
 def check() -> str:

@@ -35,6 +35,7 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "between AWS and us",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+REQUEST = {"x-amzn-RequestId": "7c191be4-5a4b-4f6a-9f0e-000000000001"}
 TYPES = {
     Kind.DELIVERED: ("Delivery", "delivery", "recipients", {"smtpResponse": "250 OK"}),
     Kind.DEFERRED: ("DeliveryDelay", "deliveryDelay", "delayedRecipients", {"delayType": "MailboxFull"}),
@@ -92,7 +93,8 @@ class Api(HttpApi):
     documented: ClassVar = {"ses_url": ""}
     url_setting = "ses_url"
     message_id = "010201926f6b7f3d-5f3f6b43-0000-4a5e-9f1c-a1b2c3d4e5f6-000000"
-    accepted = Answer(200, {"MessageId": message_id})
+    accepted = Answer(200, {"MessageId": message_id}, REQUEST)
+    without_id = (Answer(200, {}, REQUEST),)
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"ses_topic_arn": TOPIC}
     signs: ClassVar = {"secret", "body"}
@@ -121,8 +123,7 @@ class Api(HttpApi):
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
     not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "no id"),
+        "another server": Refusal(Answer(200, b"<h1>Hello</h1>"), ProviderMisconfigured, "another server")
     }
 
     def __init__(self) -> None:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import structlog
 from botocore import exceptions
 from botocore.config import Config
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
 __all__ = ["check", "send"]
+
+log = structlog.get_logger(__name__)
 
 # Seconds.
 CONNECT = 5.0
@@ -44,9 +47,12 @@ def send(message: Message, idempotency_key: str) -> str:
     except (exceptions.BotoCoreError, ValueError) as error:
         # A profile that is not there, half a key, a region or SES_URL that is none.
         raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
+    if not answer["ResponseMetadata"].get("RequestId"):
+        raise ProviderMisconfigured("What answers at SES_URL is another server.")
     if not (message_id := answer.get("MessageId")):
-        raise TemporaryFailure(f"SES said: {answer} That has no id.")
-    return message_id
+        # It was taken all the same, and must not be sent again.
+        log.warning("mail taken without an id", provider="SES", message_id=idempotency_key)
+    return message_id or idempotency_key
 
 
 def check() -> str:

@@ -53,6 +53,9 @@ class Api:
         "a server that closes": Refusal(Answers(data="421 shutting down"), TemporaryFailure, "421 shutting down"),
     }
     not_a_success: ClassVar[dict[str, Refusal]] = {}
+    accepted = Answers()
+    # The Message-ID is ours.
+    without_id = ()
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []

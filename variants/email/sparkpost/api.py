@@ -49,6 +49,7 @@ class Api(HttpApi):
     accepted = Answer(
         200, {"results": {"total_rejected_recipients": 0, "total_accepted_recipients": 1, "id": message_id}}
     )
+    without_id = (Answer(200, {"results": {"total_accepted_recipients": 1}}), Answer(200, {}))
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"sparkpost_webhook_password": PASSWORD}
     refusals: ClassVar = {
@@ -77,14 +78,12 @@ class Api(HttpApi):
         "their fault": Refusal(error(503, "1900", "Message generation module not available"), TemporaryFailure, "1900"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
+    not_a_success: ClassVar = HttpApi.not_a_success | {
         "nobody accepted": Refusal(
             Answer(200, {"results": {"total_rejected_recipients": 1, "total_accepted_recipients": 0, "id": "1"}}),
             PermanentFailure,
             "rejected_recipients",
         ),
-        "no id": Refusal(Answer(200, {"results": {"total_accepted_recipients": 1}}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def understood(self, message: Message) -> Message:

@@ -29,10 +29,9 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("SparkPost", url, json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    transmission = http.message_id("SparkPost", reply, lambda answer: answer["results"]["id"])
-    if reply.json()["results"].get("total_accepted_recipients") == 0:
+    if http.name_of(reply, "results", "total_accepted_recipients") == "0":
         raise PermanentFailure(http.said("SparkPost", reply))
-    return transmission
+    return http.message_id("SparkPost", reply, idempotency_key, lambda answer: answer["results"]["id"])
 
 
 def check() -> str:
