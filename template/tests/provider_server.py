@@ -65,7 +65,7 @@ class HttpApi(ABC):
     `settings` are what the service has to be told, and the doctor misses each; `secrets` the values
     among them that no error may repeat; `documented` those that are right as they are; `url_setting`
     is the one that leads to this server. `not_a_success` are answers that look well and are not,
-    `without_id` those that take a message and do not say its id.
+    `without_id` those that take a message and do not say its id, `knows` is the one to a question.
     Of its webhook: the `kinds` of event, the `webhook_settings`, and what of a request nobody else can
     change (`signs`): who sends it ("secret"), its "body", or its "time", after which it is too old.
     """
@@ -81,6 +81,7 @@ class HttpApi(ABC):
         "another server": Refusal(Answer(200, b"<h1>Hello</h1>"), ProviderMisconfigured, "Hello.*another server")
     }
     without_id: ClassVar[tuple[Answer, ...]] = (Answer(200, {}),)
+    knows: ClassVar[Answer] = Answer(200, {})
     has_idempotency_keys: ClassVar[bool] = False
     kinds: ClassVar[set[Kind]]
     webhook_settings: ClassVar[dict[str, str]]
@@ -88,6 +89,8 @@ class HttpApi(ABC):
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.questions: list[Request] = []
+        self.opinion = self.knows
         self.answer = self.accepted
         self.silent = self.cut = False
         self.over = Event()
@@ -111,6 +114,10 @@ class HttpApi(ABC):
 
     def will(self, answer: Answer) -> None:
         self.answer = answer
+
+    def will_say(self, opinion: Answer) -> None:
+        """To a question, which changes nothing."""
+        self.opinion = opinion
 
     def falls_silent(self) -> None:
         self.silent = True
@@ -172,12 +179,20 @@ class HttpApi(ABC):
                     self.close_connection = True
                     self.connection.close()
                     return
-                self.send_response(api.answer.status)
-                for name, value in ({"Content-Type": "application/json"} | api.answer.headers).items():
+                self._send(api.answer)
+
+            def do_GET(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                api.questions.append(Request(self.path, headers, b""))
+                self._send(api.opinion)
+
+            def _send(self, answer: Answer) -> None:
+                self.send_response(answer.status)
+                for name, value in ({"Content-Type": "application/json"} | answer.headers).items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(api.answer.content)))
+                self.send_header("Content-Length", str(len(answer.content)))
                 self.end_headers()
-                self.wfile.write(api.answer.content)
+                self.wfile.write(answer.content)
 
             def log_message(self, *_: object) -> None:
                 """The test tells what went wrong."""
