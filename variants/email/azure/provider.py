@@ -38,7 +38,8 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("azure_endpoint", "azure_access_key")
-    _key()
+    # Whose id is that of no operation.
+    http.check("Azure", _url(f"/emails/operations/{NAMESPACE_OID}"), auth=_sign)
     return f"Azure at {get_settings().azure_endpoint}"
 
 

@@ -16,9 +16,8 @@ __all__ = ["check", "send"]
 def send(message: Message, idempotency_key: str) -> str:
     """Brevo's id. A key, which is a UUID, sends no second message within half an hour."""
     settings = get_settings()
-    headers = {"Accept": "application/json", "api-key": settings.brevo_api_key}
     payload = _payload(message, idempotency_key)
-    reply = http.post("Brevo", f"{settings.brevo_url}/v3/smtp/email", json=payload, headers=headers)
+    reply = http.post("Brevo", f"{settings.brevo_url}/v3/smtp/email", json=payload, headers=_key())
     if reply.is_client_error and '"duplicate_parameter"' in reply.text:
         # An attempt before this one was taken; the answer with Brevo's id got lost.
         return idempotency_key
@@ -31,7 +30,11 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("brevo_api_key")
-    return "Brevo"
+    return http.check("Brevo", f"{get_settings().brevo_url}/v3/account", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Accept": "application/json", "api-key": get_settings().brevo_api_key}
 
 
 def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:

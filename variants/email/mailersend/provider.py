@@ -22,8 +22,7 @@ UNSUBSCRIBE = "list-unsubscribe"
 def send(message: Message, idempotency_key: str) -> str:
     """MailerSend's id. It knows no keys: if its answer is lost, the next attempt may deliver twice."""
     settings = get_settings()
-    headers = {"Authorization": f"Bearer {settings.mailersend_api_key}"}
-    reply = http.post("MailerSend", f"{settings.mailersend_url}/v1/email", json=_payload(message), headers=headers)
+    reply = http.post("MailerSend", f"{settings.mailersend_url}/v1/email", json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
     http.taken("MailerSend", reply)
@@ -36,7 +35,11 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("mailersend_api_key")
-    return "MailerSend"
+    return http.check("MailerSend", f"{get_settings().mailersend_url}/v1/api-quota", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": f"Bearer {get_settings().mailersend_api_key}"}
 
 
 def _payload(message: Message) -> dict[str, Any]:

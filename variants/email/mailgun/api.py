@@ -68,6 +68,8 @@ class Api(HttpApi):
     url_setting = "mailgun_url"
     message_id = "20300102030405.1.0123456789ABCDEF@mg.example.com"
     accepted = Answer(200, {"id": f"<{message_id}>", "message": "Queued. Thank you."})
+    # A sending key hears the same as a wrong one: the doctor asks nothing.
+    refuses_key: ClassVar[tuple[Answer, ...]] = ()
     without_id = (Answer(200, {"message": "Queued. Thank you."}),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"mailgun_webhook_signing_key": KEY}

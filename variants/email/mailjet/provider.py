@@ -12,10 +12,8 @@ __all__ = ["check", "send"]
 
 def send(message: Message, idempotency_key: str) -> str:
     """The key, as Mailjet's CustomID: its own ids are one per recipient. If its answer is lost, it may deliver twice."""
-    settings = get_settings()
-    keys = (settings.mailjet_api_key, settings.mailjet_secret_key)
     payload = {"Messages": [_payload(message, idempotency_key)]}
-    reply = http.post("Mailjet", f"{settings.mailjet_url}/v3.1/send", json=payload, auth=keys)
+    reply = http.post("Mailjet", f"{get_settings().mailjet_url}/v3.1/send", json=payload, auth=_keys())
     if not reply.is_success:
         raise http.failure("Mailjet", reply)
     http.taken("Mailjet", reply)
@@ -25,7 +23,11 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("mailjet_api_key", "mailjet_secret_key")
-    return "Mailjet"
+    return http.check("Mailjet", f"{get_settings().mailjet_url}/v3/REST/apikey", auth=_keys())
+
+
+def _keys() -> tuple[str, str]:
+    return get_settings().mailjet_api_key, get_settings().mailjet_secret_key
 
 
 def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Api(HttpApi):
     message_id = "0c7fd939-02cf-11ed-88c2-0a58a9feac02"
     # One for each recipient.
     accepted = Answer(200, {"success": True, "message_ids": [message_id, "0c7fd939-02cf-11ed-88c2-0a58a9feac03"]})
+    # What could be asked is at another host, and not for each token: the doctor asks nothing.
+    refuses_key: ClassVar[tuple[Answer, ...]] = ()
     without_id = (Answer(200, {"success": True, "message_ids": []}),)
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"mailtrap_webhook_secret": SECRET}

@@ -102,6 +102,9 @@ class Api(HttpApi):
     url_setting = "mandrill_url"
     message_id = "abc123abc123abc123abc123abc123"
     accepted = Answer(200, [copy("sent")])
+    question = "/users/ping2.json"
+    knows = Answer(200, {"PING": "PONG!"})
+    refuses_key = (error(500, "Invalid_Key"), error(401, "Invalid_Key"))
     without_id = (Answer(200, [copy("sent", _id="")]),)
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"mandrill_webhook_key": KEY}

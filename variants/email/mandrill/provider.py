@@ -32,6 +32,10 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("mandrill_api_key")
+    settings = get_settings()
+    reply = http.post("Mandrill", f"{settings.mandrill_url}/users/ping2.json", json={"key": settings.mandrill_api_key})
+    if http.name_of(reply, "name") == "Invalid_Key":
+        raise _failure(reply)
     return "Mandrill"
 
 

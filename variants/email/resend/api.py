@@ -45,6 +45,8 @@ class Api(HttpApi):
     message_id = "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"
     accepted = Answer(200, {"id": message_id})
     has_idempotency_keys = True
+    refuses_key = (error(403, "invalid_api_key"), error(401, "missing_api_key"))
+    spares_key = (error(401, "restricted_api_key"), error(429, "rate_limit_exceeded"))
     kinds: ClassVar = {Kind.DELIVERED, Kind.DEFERRED, Kind.BOUNCED, Kind.COMPLAINED, Kind.REJECTED}
     webhook_settings: ClassVar = {"resend_webhook_secret": "whsec_" + b64encode(SECRET).decode()}
     signs: ClassVar = {"secret", "body", "time"}

@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, QuotaExhausted, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
@@ -15,7 +15,7 @@ __all__ = ["check", "send"]
 def send(message: Message, idempotency_key: str) -> str:
     """Resend's id. A key that was used within 24 hours gives the first message's id, not a second one."""
     settings = get_settings()
-    headers = {"Authorization": f"Bearer {settings.resend_api_key}", "Idempotency-Key": idempotency_key}
+    headers = _key() | {"Idempotency-Key": idempotency_key}
     reply = http.post("Resend", f"{settings.resend_url}/emails", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
@@ -23,9 +23,16 @@ def send(message: Message, idempotency_key: str) -> str:
 
 
 def check() -> str:
-    """What `app doctor` says."""
+    """What `app doctor` says. A key that may only send is told so with the status of a wrong one."""
     http.require("resend_api_key")
+    reply = http.ask("GET", "Resend", f"{get_settings().resend_url}/domains", headers=_key())
+    if reply.status_code in {400, 401, 403} and http.name_of(reply, "name") != "restricted_api_key":
+        raise ProviderMisconfigured(f"{http.said('Resend', reply)} The key is refused.")
     return "Resend"
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": f"Bearer {get_settings().resend_api_key}"}
 
 
 def _payload(message: Message) -> dict[str, Any]:

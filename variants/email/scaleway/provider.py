@@ -19,8 +19,7 @@ OURS_TO_MEND = {"not_found", "precondition_failed", "resource_expired", "resourc
 def send(message: Message, idempotency_key: str) -> str:
     """Scaleway's id of the first copy: each recipient's has its own. It knows no idempotency keys."""
     settings = get_settings()
-    headers = {"X-Auth-Token": settings.scaleway_secret_key}
-    reply = http.post("Scaleway", f"{settings.scaleway_url}/emails", json=_payload(message), headers=headers)
+    reply = http.post("Scaleway", f"{settings.scaleway_url}/emails", json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
     return http.message_id("Scaleway", reply, idempotency_key, lambda answer: answer["emails"][0]["id"])
@@ -29,7 +28,12 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("scaleway_secret_key", "scaleway_project_id")
-    return "Scaleway"
+    project = {"project_id": get_settings().scaleway_project_id}
+    return http.check("Scaleway", f"{get_settings().scaleway_url}/domains", params=project, headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"X-Auth-Token": get_settings().scaleway_secret_key}
 
 
 def _payload(message: Message) -> dict[str, Any]:

@@ -15,8 +15,7 @@ __all__ = ["check", "send"]
 def send(message: Message, idempotency_key: str) -> str:
     """SendGrid's id. It knows no keys: if its answer is lost, the next attempt sends the message again."""
     settings = get_settings()
-    headers = {"Authorization": f"Bearer {settings.sendgrid_api_key}"}
-    reply = http.post("SendGrid", f"{settings.sendgrid_url}/v3/mail/send", json=_payload(message), headers=headers)
+    reply = http.post("SendGrid", f"{settings.sendgrid_url}/v3/mail/send", json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
     return http.message_id("SendGrid", reply, idempotency_key, lambda _: reply.headers.get("X-Message-Id"))
@@ -25,7 +24,11 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("sendgrid_api_key")
-    return "SendGrid"
+    return http.check("SendGrid", f"{get_settings().sendgrid_url}/v3/scopes", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": f"Bearer {get_settings().sendgrid_api_key}"}
 
 
 def _payload(message: Message) -> dict[str, Any]:

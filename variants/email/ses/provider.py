@@ -59,7 +59,12 @@ def check() -> str:
     """What `app doctor` says."""
     settings = get_settings()
     try:
-        _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
+        _client(settings.aws_region, settings.ses_url, settings.mail_timeout).get_account()
+    except exceptions.ClientError as error:
+        refusal = _failure(error)
+        # A role that may only send is a good one.
+        if isinstance(refusal, ProviderMisconfigured) and "AccessDenied" not in str(refusal):
+            raise refusal from error
     except (exceptions.BotoCoreError, ValueError) as error:
         raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
     return f"SES in {settings.aws_region}"

@@ -24,9 +24,8 @@ LITERAL_BRACES = BRACES + "opening_double_curly()" + "}" * 2
 def send(message: Message, idempotency_key: str) -> str:
     """SparkPost's id. It knows no keys: if its answer is lost, the next attempt may deliver twice."""
     settings = get_settings()
-    headers = {"Authorization": settings.sparkpost_api_key}
     url = f"{settings.sparkpost_url}/api/v1/transmissions"
-    reply = http.post("SparkPost", url, json=_payload(message), headers=headers)
+    reply = http.post("SparkPost", url, json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
     if http.name_of(reply, "results", "total_accepted_recipients") == "0":
@@ -37,7 +36,11 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("sparkpost_api_key")
-    return "SparkPost"
+    return http.check("SparkPost", f"{get_settings().sparkpost_url}/api/v1/account", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": get_settings().sparkpost_api_key}
 
 
 def _payload(message: Message) -> dict[str, Any]:
