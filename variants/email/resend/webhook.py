@@ -39,12 +39,10 @@ def _events(event_id: str, said: Any) -> Iterator[MailEvent]:
         kind = Kind.DEFERRED
     at = datetime.fromisoformat(said["created_at"])
     reason = details.get("message") or details.get("reason") or ""
-    recipients = [*data["to"], *data.get("cc", []), *data.get("bcc", [])]
-    if len(recipients) > 1 and kind in {Kind.BOUNCED, Kind.COMPLAINED}:
-        # Resend does not say which of them; the others must not pay for it.
-        return
-    for email in recipients:
-        yield MailEvent(f"{event_id} {email}", kind, email, data["email_id"], at, reason)
+    # The message's, of whom Resend does not say which one it means.
+    recipients = [*data["to"], *(data.get("cc") or []), *(data.get("bcc") or [])]
+    email = recipients[0] if len(recipients) == 1 else ""
+    yield MailEvent(event_id, kind, email, data["email_id"], at, reason)
 
 
 def _check(callback: Callback) -> None:

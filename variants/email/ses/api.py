@@ -80,7 +80,7 @@ def notification(event: MailEvent, at: float, **details: Any) -> Callback:
     elif event.kind is Kind.REJECTED:
         del said["timestamp"]
     else:
-        said[recipients] = [{"emailAddress": event.email}]
+        said.setdefault(recipients, [{"emailAddress": event.email}])
     mail = {"timestamp": when, "messageId": event.message_id, "destination": [event.email]}
     message = json.dumps({"eventType": name, place: said, "mail": mail})
     return signed({"Type": "Notification", "MessageId": event.id, "Message": message}, at)

@@ -101,7 +101,11 @@ def _events(event_id: str, said: Any) -> Iterator[MailEvent]:
     if SUPPRESSED & {details.get("bounceSubType"), details.get("complaintSubType")}:
         kind = Kind.REJECTED
     at = datetime.fromisoformat(details.get("timestamp") or mail["timestamp"])
-    for one in details[recipients] if recipients else mail["destination"]:
+    about = details[recipients] if recipients else mail["destination"]
+    if kind is Kind.COMPLAINED and len(about) > 1:
+        # All those who may have: a mailbox provider does not say who it was.
+        about = [""]
+    for one in about:
         email, code = (one, "") if isinstance(one, str) else (one["emailAddress"], one.get("diagnosticCode"))
         reason = code or details.get("reason") or details.get("complaintFeedbackType") or ""
         yield MailEvent(f"{event_id} {email}", kind, email, mail["messageId"], at, reason)
