@@ -1,6 +1,7 @@
 """Mail by Amazon SES: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html"""
 
-from email.message import EmailMessage
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +37,8 @@ OURS_TO_MEND = {
 
 def send(message: Message, idempotency_key: str) -> str:
     """SES's id. It knows no idempotency keys, and puts its own Message-ID and Date into the message."""
-    settings = get_settings()
-    try:
-        client = _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
-        answer = client.send_email(**_request(message, idempotency_key))
-    except exceptions.ClientError as error:
-        raise _failure(error) from error
-    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.CredentialRetrievalError) as error:
-        raise TemporaryFailure(f"SES does not answer: {error!r}") from error
-    except (exceptions.BotoCoreError, ValueError) as error:
-        # A profile that is not there, half a key, a region or SES_URL that is none.
-        raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
+    with _failures():
+        answer = _client().send_email(**_request(message, idempotency_key))
     if not answer["ResponseMetadata"].get("RequestId"):
         raise ProviderMisconfigured("What answers at SES_URL is another server.")
     if not (message_id := answer.get("MessageId")):
@@ -57,21 +49,37 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says."""
-    settings = get_settings()
     try:
-        _client(settings.aws_region, settings.ses_url, settings.mail_timeout).get_account()
-    except exceptions.ClientError as error:
-        refusal = _failure(error)
+        with _failures():
+            _client().get_account()
+    except ProviderMisconfigured as refusal:
         # A role that may only send is a good one.
-        if isinstance(refusal, ProviderMisconfigured) and "AccessDenied" not in str(refusal):
-            raise refusal from error
+        if "AccessDenied" not in str(refusal):
+            raise
+    return f"SES in {get_settings().aws_region}"
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raises what boto3 raises as ours."""
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise _failure(error) from error
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.CredentialRetrievalError) as error:
+        raise TemporaryFailure(f"SES does not answer: {error!r}") from error
     except (exceptions.BotoCoreError, ValueError) as error:
+        # A profile that is not there, half a key, a region or SES_URL that is none.
         raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
-    return f"SES in {settings.aws_region}"
+
+
+def _client() -> "SESV2Client":
+    settings = get_settings()
+    return _client_of(settings.aws_region, settings.ses_url, settings.mail_timeout)
 
 
 @cache
-def _client(region: str, url: str, timeout: float) -> "SESV2Client":
+def _client_of(region: str, url: str, timeout: float) -> "SESV2Client":
     """Made once: that takes long, and it keeps a connection. The job retries, and nobody else."""
     if not region:
         raise ProviderMisconfigured("AWS_REGION is not set.")
@@ -93,18 +101,10 @@ def _request(message: Message, idempotency_key: str) -> dict[str, Any]:
     tags = {**dict.fromkeys(message.tags, "tag"), **message.metadata}
     return {
         # Raw, because the parts of a simple message have no place for every name outside ASCII.
-        "Content": {"Raw": {"Data": _ascii(message.as_email(idempotency_key))}},
+        "Content": {"Raw": {"Data": message.as_bytes(idempotency_key)}},
         "Destination": {name: emails for name, emails in recipients.items() if emails},
         **({"EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()]} if tags else {}),
     }
-
-
-def _ascii(email: EmailMessage) -> bytes:
-    """SES wants other characters encoded: what it does to links garbles them otherwise."""
-    for part in email.walk():
-        if isinstance(part, EmailMessage) and part["Content-Transfer-Encoding"] == "8bit":
-            part.set_content(part.get_content(), subtype=part.get_content_subtype(), cte="quoted-printable")
-    return email.as_bytes()
 
 
 def _failure(error: exceptions.ClientError) -> Exception:

@@ -103,10 +103,18 @@ class Api:
 
     def _read(self, envelope: Envelope) -> Message:
         assert isinstance(envelope.content, bytes)
+        # It has not said that it takes anything else.
+        assert envelope.content.isascii()
+        assert max(map(len, envelope.content.splitlines(keepends=True))) <= 1000
         email = message_from_bytes(envelope.content, policy=policy.default)
         seen = read_email(email)
         named = {address.email for address in seen.recipients}
         return replace(seen, bcc=tuple(Address(email) for email in envelope.rcpt_tos if email not in named))
+
+    async def handle_EHLO(self, _: SMTP, session: Any, __: Envelope, host: str, replies: list[str]) -> list[str]:
+        """As a server that knows no extension for other characters than ASCII."""
+        session.host_name = host
+        return [reply for reply in replies if not reply.endswith(("8BITMIME", "SMTPUTF8"))]
 
     async def handle_MAIL(self, _: SMTP, __: Any, envelope: Envelope, address: str, options: list[str]) -> str:
         if self.answers.sender.startswith("250"):

@@ -20,12 +20,11 @@ OURS_TO_MEND = {530, 550, 553}
 
 def send(message: Message, idempotency_key: str) -> str:
     """The Message-ID. SMTP has no idempotency keys, but the same job keeps the same Message-ID."""
-    email = message.as_email(idempotency_key)
+    message_id, recipients = message.message_id(idempotency_key), [address.email for address in message.recipients]
     try:
         connection = _connect()
         try:
-            recipients = [address.email for address in message.recipients]
-            refused = connection.send_message(email, message.sender.email, recipients)
+            refused = connection.sendmail(message.sender.email, recipients, message.as_bytes(idempotency_key))
         finally:
             # Whatever the answer, the message is on its way, or is not.
             with suppress(smtplib.SMTPException, OSError):
@@ -54,8 +53,8 @@ def send(message: Message, idempotency_key: str) -> str:
         raise TemporaryFailure(f"The SMTP server does not answer: {error}") from error
     if refused:
         # It was taken for the others, who would get it twice if it were sent again.
-        log.error("some recipients were refused", message_id=email["Message-ID"], answers=list(refused.values()))
-    return str(email["Message-ID"])
+        log.error("some recipients were refused", message_id=message_id, answers=list(refused.values()))
+    return message_id
 
 
 def check() -> str:

@@ -18,6 +18,8 @@ __all__ = ["Address", "Attachment", "Message", "MessageInvalid", "list_unsubscri
 
 # Up to the longest line that SMTP allows nothing is wrapped or encoded: a link stays a link.
 READABLE = policy.SMTP.clone(max_line_length=998)
+# Not every server takes other characters than ASCII (8BITMIME), and encoded lines have 76 at most.
+ENCODED = policy.SMTP.clone(cte_type="7bit", max_line_length=76)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 HEADER_VALUE = re.compile(r"[ -~]{1,900}")
@@ -124,34 +126,40 @@ class Message:
         for problem in _problems(self):
             raise MessageInvalid(problem)
 
+    def message_id(self, key: str) -> str:
+        """Of our own domain."""
+        return f"<{key}@{self.sender.email.rpartition('@')[2]}>"
+
     @property
     def recipients(self) -> tuple[Address, ...]:
         return (*self.to, *self.cc, *self.bcc)
 
-    def as_email(self, message_id: str) -> EmailMessage:
-        """RFC 5322 without Bcc, with our own domain in the Message-ID, and a body that a person can read."""
-        email = EmailMessage(policy=READABLE)
+    def as_bytes(self, key: str) -> bytes:
+        """What any mail server takes: `as_email` with its bodies encoded where they are not plain ASCII."""
+        return self.as_email(key, ENCODED).as_bytes(policy=READABLE)
+
+    def as_email(self, key: str, body: "policy.EmailPolicy[EmailMessage]" = READABLE) -> EmailMessage:
+        """RFC 5322 without Bcc, whose Message-ID has the key, and a body that a person can read."""
+        email = EmailMessage(policy=body)
         email["From"] = self.sender.as_header()
         for name, addresses in {"To": self.to, "Cc": self.cc, "Reply-To": self.reply_to}.items():
             if addresses:
                 email[name] = tuple(address.as_header() for address in addresses)
         email["Subject"] = self.subject
         email["Date"] = format_datetime(datetime.now(UTC))
-        email["Message-ID"] = f"<{message_id}@{self.sender.email.rpartition('@')[2]}>"
+        email["Message-ID"] = self.message_id(key)
         for name, value in self.headers.items():
             email[name] = value
         email.set_content(self.text)
         email.add_alternative(self.html, subtype="html")
         html = email.get_body(("html",))
-        for attachment in self.attachments:
-            main, _, sub = attachment.type.partition("/")
-            if attachment.content_id and html:
-                content_id = f"<{attachment.content_id}>"
-                html.add_related(
-                    attachment.content, main, sub, filename=attachment.name, cid=content_id, disposition="inline"
-                )
+        for file in self.attachments:
+            main, _, sub = file.type.partition("/")
+            if file.content_id and html:
+                cid = f"<{file.content_id}>"
+                html.add_related(file.content, main, sub, filename=file.name, cid=cid, disposition="inline")
             else:
-                email.add_attachment(attachment.content, main, sub, filename=attachment.name)
+                email.add_attachment(file.content, main, sub, filename=file.name)
         return email
 
 
