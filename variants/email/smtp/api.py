@@ -15,7 +15,7 @@ from provider_server import Refusal
 from reading import read_email
 
 from app.mail.events import Kind
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Message
 
 __all__ = ["Answers", "Api"]
@@ -50,6 +50,12 @@ class Api:
         "too large": Refusal(Answers(sender="552 too large"), PermanentFailure, "552 too large"),
         "a refused message": Refusal(Answers(data="554 looks like spam"), PermanentFailure, "554 looks like spam"),
         "a full disk": Refusal(Answers(data="452 no space"), TemporaryFailure, "452 no space"),
+        "today's limit": Refusal(
+            Answers(data="550 5.4.5 Daily user sending limit exceeded."), QuotaExhausted, "5.4.5", retry_after=4 * 3600
+        ),
+        "today's limit, before the message": Refusal(
+            Answers(sender="550 5.4.5 Daily user sending limit exceeded."), QuotaExhausted, retry_after=4 * 3600
+        ),
         "a server that closes": Refusal(Answers(data="421 shutting down"), TemporaryFailure, "421 shutting down"),
     }
     not_a_success: ClassVar[dict[str, Refusal]] = {}
