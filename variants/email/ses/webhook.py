@@ -20,9 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from app.mail.callback import Callback, CallbackRefused, documented
+from app.mail.callback import Callback, CallbackRefused, agreed, documented
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["fetch", "receive"]
 
@@ -63,9 +62,9 @@ def fetch(url: str) -> bytes:
 
 
 def _check(said: Any) -> None:
-    topic = get_settings().ses_topic_arn
+    topic = agreed("ses_topic_arn")
     # Everybody at AWS has topics, and their signatures are as good as ours.
-    if not topic or not hmac.compare_digest(said["TopicArn"].encode(), topic.encode()):
+    if not hmac.compare_digest(said["TopicArn"].encode(), topic.encode()):
         raise CallbackRefused(f"SES_TOPIC_ARN is {topic!r}, and this comes from another topic.")
     if said["SignatureVersion"] != "2":
         raise CallbackRefused("Set the attribute SignatureVersion of the SNS topic to 2.")
