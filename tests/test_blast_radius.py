@@ -42,7 +42,7 @@ PROVIDER = {
     "tests/test_provider_failures.py",
 }
 # Of providers with an API over HTTP; SMTP has neither the client nor a webhook, and SES has boto3.
-WEBHOOK = {"tests/test_webhook_contract.py"}
+WEBHOOK = {"tests/test_provider_key.py", "tests/test_webhook_contract.py"}
 CLIENT = {"src/app/mail/http.py"}
 
 RADIUS = {

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured
 from app.mail.message import Message
 
 __all__ = ["Answer", "HttpApi", "Refusal", "Request"]
@@ -64,7 +64,10 @@ class HttpApi(ABC):
 
     `settings` are what the service has to be told, and the doctor misses each; `secrets` the values
     among them that no error may repeat; `documented` those that are right as they are; `url_setting`
-    is the one that leads to this server. `not_a_success` are answers that look well and are not.
+    is the one that leads to this server. `not_a_success` are answers that look well and are not,
+    `without_id` those that take a message and do not say its id. A question changes nothing: each GET, and
+    a POST to the path `question`. The doctor hears that the key is known (`knows`), not (`refuses_key`), or
+    that it may not ask (`spares_key`).
     Of its webhook: the `kinds` of event, the `webhook_settings`, and what of a request nobody else can
     change (`signs`): who sends it ("secret"), its "body", or its "time", after which it is too old.
     """
@@ -76,7 +79,14 @@ class HttpApi(ABC):
     accepted: ClassVar[Answer]
     message_id: ClassVar[str]
     refusals: ClassVar[dict[str, Refusal]]
-    not_a_success: ClassVar[dict[str, Refusal]]
+    not_a_success: ClassVar[dict[str, Refusal]] = {
+        "another server": Refusal(Answer(200, b"<h1>Hello</h1>"), ProviderMisconfigured, "Hello.*another server")
+    }
+    without_id: ClassVar[tuple[Answer, ...]] = (Answer(200, {}),)
+    question: ClassVar[str] = ""
+    knows: ClassVar[Answer] = Answer(200, {})
+    refuses_key: ClassVar[tuple[Answer, ...]] = (Answer(401, {"message": "Who are you?"}),)
+    spares_key: ClassVar[tuple[Answer, ...]] = (Answer(403, {"message": "You may only send."}), Answer(500))
     has_idempotency_keys: ClassVar[bool] = False
     kinds: ClassVar[set[Kind]]
     webhook_settings: ClassVar[dict[str, str]]
@@ -84,6 +94,8 @@ class HttpApi(ABC):
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.questions: list[Request] = []
+        self.opinion = self.knows
         self.answer = self.accepted
         self.silent = self.cut = False
         self.over = Event()
@@ -107,6 +119,10 @@ class HttpApi(ABC):
 
     def will(self, answer: Answer) -> None:
         self.answer = answer
+
+    def will_say(self, opinion: Answer) -> None:
+        """To a question, which changes nothing."""
+        self.opinion = opinion
 
     def falls_silent(self) -> None:
         self.silent = True
@@ -161,19 +177,25 @@ class HttpApi(ABC):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                api.requests.append(Request(self.path, headers, self.rfile.read(int(headers["content-length"]))))
+                body = self.rfile.read(int(headers.get("content-length", 0)))
+                asked = self.command == "GET" or self.path == api.question
+                (api.questions if asked else api.requests).append(Request(self.path, headers, body))
                 if api.silent:
                     api.over.wait(10)
                 if api.silent or api.cut:
                     self.close_connection = True
                     self.connection.close()
                     return
-                self.send_response(api.answer.status)
-                for name, value in ({"Content-Type": "application/json"} | api.answer.headers).items():
+                answer = api.opinion if asked else api.answer
+                self.send_response(answer.status)
+                for name, value in ({"Content-Type": "application/json"} | answer.headers).items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(api.answer.content)))
+                self.send_header("Content-Length", str(len(answer.content)))
                 self.end_headers()
-                self.wfile.write(api.answer.content)
+                self.wfile.write(answer.content)
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def log_message(self, *_: object) -> None:
                 """The test tells what went wrong."""

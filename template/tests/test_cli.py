@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.db import new_session
 from app.jobs.enqueue import enqueue
+from app.mail import TemporaryFailure, provider
 from app.settings import get_settings
 from app.users.models import User
 from app.users.tasks import send_welcome
@@ -93,6 +94,19 @@ def test_the_doctor_sees_a_broker_that_does_not_answer(set_variable: SetVariable
     assert code == 1
     assert "!!  broker" in output
     assert "correct BROKER_URL" in output
+
+
+def test_the_doctor_sees_a_mail_provider_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent() -> str:
+        raise TemporaryFailure("It does not answer.")
+
+    monkeypatch.setattr(provider, "check", silent)
+    monkeypatch.setattr(get_settings(), "mail_dry_run", False)
+
+    code, output = run("doctor")
+
+    assert code == 1
+    assert "!!  mail       It does not answer.  ->  try again later" in output
 
 
 def test_the_relay_refuses_to_run_beside_a_worker_that_feeds_itself(set_variable: SetVariable) -> None:

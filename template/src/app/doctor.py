@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db import engine
 from app.jobs.movement import MOVEMENT, complaint
 from app.mail import provider
-from app.mail.failures import ProviderMisconfigured
+from app.mail.failures import ProviderMisconfigured, TemporaryFailure
 from app.settings import Settings, SettingsInvalid, get_settings
 from app.worker import celery
 
@@ -97,6 +97,8 @@ def _mail(settings: Settings) -> Finding:
         return Finding("mail", True, f"{provider.check()}, {sender}")
     except ProviderMisconfigured as error:
         return Finding("mail", False, str(error), "see the settings in README.md")
+    except TemporaryFailure as error:
+        return Finding("mail", False, str(error), "try again later")
 
 
 def _without_password(url: str) -> str:

@@ -16,7 +16,7 @@ from app.mail.events import Kind, MailEvent
 from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
-__all__ = ["Api", "posted", "report"]
+__all__ = ["Api", "check_signature", "error", "posted", "report"]
 
 KEY = b"between Azure and us"
 SECRET = "of our address"
@@ -54,6 +54,17 @@ def posted(*said: Any) -> Callback:
     return Callback(url, {"secret": SECRET}, headers, json.dumps(said).encode())
 
 
+def check_signature(method: str, request: Request) -> None:
+    headers = request.headers
+    digest = b64encode(sha256(request.body).digest()).decode()
+    assert headers["x-ms-content-sha256"] == digest
+    assert parsedate_to_datetime(headers["x-ms-date"])
+    signed = f"{method}\n{request.path}\n{headers['x-ms-date']};{headers['host']};{digest}"
+    signature = b64encode(hmac.digest(KEY, signed.encode(), "sha256")).decode()
+    names = "x-ms-date;host;x-ms-content-sha256"
+    assert headers["authorization"] == f"HMAC-SHA256 SignedHeaders={names}&Signature={signature}"
+
+
 class Api(HttpApi):
     settings: ClassVar = {
         "azure_endpoint": "https://shop.communication.azure.com",
@@ -65,6 +76,10 @@ class Api(HttpApi):
     message_id = "8540c0de-899f-5cce-acb5-3ec493af3800"
     accepted = Answer(202, {"id": message_id, "status": "Running"}, {"retry-after": "60"})
     has_idempotency_keys = True
+    # It is the one of the operation, which we choose: see its own test.
+    without_id = ()
+    # No such operation.
+    knows = error(404, "NotFound")
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"azure_webhook_secret": SECRET}
     refusals: ClassVar = {
@@ -78,10 +93,6 @@ class Api(HttpApi):
         "too fast": Refusal(error(429, "TooManyRequests", Retry_After="57"), TemporaryFailure, retry_after=57),
         "their fault": Refusal(error(500, "InternalServerError"), TemporaryFailure, "InternalServerError"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
-    }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(202, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def idempotency_key(self, request: Request) -> str:
@@ -99,15 +110,8 @@ class Api(HttpApi):
 
     def read(self, request: Request) -> Message:
         assert request.path == "/emails:send?api-version=2025-09-01"
-        headers = request.headers
-        digest = b64encode(sha256(request.body).digest()).decode()
-        assert headers["x-ms-content-sha256"] == digest
-        assert parsedate_to_datetime(headers["x-ms-date"])
-        signed = f"POST\n{request.path}\n{headers['x-ms-date']};{headers['host']};{digest}"
-        signature = b64encode(hmac.digest(KEY, signed.encode(), "sha256")).decode()
-        names = "x-ms-date;host;x-ms-content-sha256"
-        assert headers["authorization"] == f"HMAC-SHA256 SignedHeaders={names}&Signature={signature}"
-        assert headers["content-type"] == "application/json"
+        check_signature("POST", request)
+        assert request.headers["content-type"] == "application/json"
         said = request.json()
         return Message(
             sender=Address(said["senderAddress"]),

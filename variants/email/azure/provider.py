@@ -1,13 +1,11 @@
 """Mail by Azure Communication Services: https://learn.microsoft.com/rest/api/communication/email/email/send"""
 
 import hmac
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from email.utils import formatdate
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import NAMESPACE_OID, uuid5
 
 import httpx2
@@ -19,51 +17,57 @@ from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-PATH = "/emails:send?api-version=2025-09-01"
+# How Azure refuses an operation that it has begun before, it does not document; whether it has, it tells who asks.
+REPEATED = {400, 409}
 OURS_TO_MEND = {"DomainNotLinked", "InvalidSenderUserName", "SubscriptionBlocked"}
 
 
 def send(message: Message, idempotency_key: str) -> str:
     """Azure's id of the operation, made of the key: the same operation is not begun twice."""
-    endpoint = get_settings().azure_endpoint.rstrip("/")
-    body = json.dumps(_payload(message)).encode()
-    operation = {"Operation-Id": str(uuid5(NAMESPACE_OID, idempotency_key)), "Content-Type": "application/json"}
-    headers = operation | _signature(urlsplit(endpoint).netloc, body)
-    reply = http.post("Azure", endpoint + PATH, content=body, headers=headers)
+    operation = str(uuid5(NAMESPACE_OID, idempotency_key))
+    headers = {"Operation-Id": operation}
+    reply = http.post("Azure", _url("/emails:send"), json=_payload(message), headers=headers, auth=_sign)
+    if reply.status_code in REPEATED and _began(operation):
+        # An attempt before this one was taken; the answer got lost.
+        return operation
     if not reply.is_success:
         raise _failure(reply)
-    return http.message_id("Azure", reply, lambda answer: answer["id"])
+    return http.message_id("Azure", reply, operation, lambda answer: answer["id"])
 
 
 def check() -> str:
     """What `app doctor` says."""
-    endpoint = get_settings().azure_endpoint
-    if not endpoint:
-        raise ProviderMisconfigured("AZURE_ENDPOINT is not set.")
-    _key()
-    return f"Azure at {endpoint}"
+    http.require("azure_endpoint", "azure_access_key")
+    # Whose id is that of no operation.
+    http.check("Azure", _url(f"/emails/operations/{NAMESPACE_OID}"), auth=_sign)
+    return f"Azure at {get_settings().azure_endpoint}"
+
+
+def _url(path: str) -> str:
+    return f"{get_settings().azure_endpoint.rstrip('/')}{path}?api-version=2025-09-01"
+
+
+def _began(operation: str) -> bool:
+    return http.ask("GET", "Azure", _url(f"/emails/operations/{operation}"), auth=_sign).is_success
 
 
 def _key() -> bytes:
     try:
-        key = b64decode(get_settings().azure_access_key, validate=True)
+        return b64decode(get_settings().azure_access_key, validate=True)
     except ValueError:
-        key = b""
-    if not key:
-        raise ProviderMisconfigured("AZURE_ACCESS_KEY is not set, or is not the key that Azure shows.")
-    return key
+        raise ProviderMisconfigured("AZURE_ACCESS_KEY is not the key that Azure shows.") from None
 
 
-def _signature(host: str, body: bytes) -> dict[str, str]:
+def _sign(request: httpx2.Request) -> httpx2.Request:
     """https://learn.microsoft.com/azure/communication-services/tutorials/hmac-header-tutorial"""
-    date, digest = formatdate(usegmt=True), b64encode(sha256(body).digest()).decode()
-    signature = b64encode(hmac.digest(_key(), f"POST\n{PATH}\n{date};{host};{digest}".encode(), "sha256")).decode()
-    names = "x-ms-date;host;x-ms-content-sha256"
-    return {
-        "x-ms-date": date,
-        "x-ms-content-sha256": digest,
-        "Authorization": f"HMAC-SHA256 SignedHeaders={names}&Signature={signature}",
-    }
+    date, digest = formatdate(usegmt=True), b64encode(sha256(request.content).digest()).decode()
+    path, host = request.url.raw_path.decode(), request.headers["Host"]
+    text = f"{request.method}\n{path}\n{date};{host};{digest}"
+    signature = b64encode(hmac.digest(_key(), text.encode(), "sha256")).decode()
+    signed = "x-ms-date;host;x-ms-content-sha256"
+    request.headers["x-ms-date"], request.headers["x-ms-content-sha256"] = date, digest
+    request.headers["Authorization"] = f"HMAC-SHA256 SignedHeaders={signed}&Signature={signature}"
+    return request
 
 
 def _payload(message: Message) -> dict[str, Any]:
@@ -71,29 +75,25 @@ def _payload(message: Message) -> dict[str, Any]:
     payload = {
         # The name that readers see belongs to the address, and is set in Azure.
         "senderAddress": message.sender.email,
-        "recipients": {kind: people for kind, people in recipients.items() if people},
+        "recipients": http.filled(recipients),
         "replyTo": _people(message.reply_to),
         "content": {"subject": message.subject, "plainText": message.text, "html": message.html},
         "attachments": [_attachment(file) for file in message.attachments],
         "headers": dict(message.headers),
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _people(addresses: Iterable[Address]) -> list[dict[str, str]]:
-    return [{"address": one.email} | ({"displayName": one.name} if one.name else {}) for one in addresses]
+    return [http.filled({"address": one.email, "displayName": one.name}) for one in addresses]
 
 
 def _attachment(file: Attachment) -> dict[str, str]:
-    content_id = {"contentId": file.content_id} if file.content_id else {}
-    return {"name": file.name, "contentType": file.type, "contentInBase64": file.base64} | content_id
+    fields = {"name": file.name, "contentType": file.type, "contentInBase64": file.base64, "contentId": file.content_id}
+    return http.filled(fields)
 
 
 def _failure(reply: httpx2.Response) -> Exception:
-    try:
-        code = reply.json()["error"]["code"]
-    except (ValueError, LookupError, TypeError):
-        code = ""
-    if code in OURS_TO_MEND:
+    if http.name_of(reply, "error", "code") in OURS_TO_MEND:
         return ProviderMisconfigured(http.said("Azure", reply))
     return http.failure("Azure", reply)

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from provider_api import SECRET, Api, posted, report
+from provider_api import SECRET, Api, check_signature, error, posted, report
+from provider_server import Answer
 
 from app.mail.callback import CallbackRefused
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import ProviderMisconfigured
+from app.mail.failures import PermanentFailure, ProviderMisconfigured
 from app.mail.message import Address, Message
 from app.mail.provider import check, send
 from app.mail.webhook import receive
@@ -29,6 +30,29 @@ def test_two_jobs_have_two_operations(carrier: Api) -> None:
 
     first, second = carrier.idempotency_keys()
     assert first != second
+
+
+def test_an_answer_without_an_id_is_known_by_its_operation(carrier: Api) -> None:
+    carrier.will(Answer(202, {}))
+
+    assert [send(MESSAGE, "0001")] == carrier.idempotency_keys()
+
+
+@pytest.mark.parametrize("refusal", [error(409, "Conflict"), error(400, "BadRequest")])
+def test_an_operation_that_was_begun_before_is_taken(carrier: Api, refusal: Answer) -> None:
+    operation = send(MESSAGE, "0001")
+    [sent] = carrier.idempotency_keys()
+    carrier.will(refusal)
+
+    with pytest.raises(PermanentFailure):
+        send(MESSAGE, "0001")
+    carrier.will_say(Answer(200, {"id": sent, "status": "Running"}))
+    assert send(MESSAGE, "0001") == sent
+
+    assert operation == carrier.message_id
+    for question in carrier.questions:
+        assert question.path == f"/emails/operations/{sent}?api-version=2025-09-01"
+        check_signature("GET", question)
 
 
 def test_the_endpoint_is_taken_as_azure_shows_it(carrier: Api, monkeypatch: pytest.MonkeyPatch) -> None:

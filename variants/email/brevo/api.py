@@ -10,7 +10,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api"]
@@ -55,17 +55,13 @@ class Api(HttpApi):
         "bad message": Refusal(error(400, "invalid_parameter"), PermanentFailure, "400 .*invalid_parameter"),
         "no HTML": Refusal(error(400, "missing_parameter"), PermanentFailure, "missing_parameter"),
         "too large": Refusal(Answer(413, b"<h1>Too large</h1>"), PermanentFailure, "413"),
-        "no credits": Refusal(error(402, "not_enough_credits"), TemporaryFailure, retry_after=3600),
+        "no credits": Refusal(error(402, "not_enough_credits"), QuotaExhausted, retry_after=4 * 3600),
         "too fast": Refusal(
             error(429, "too_many_requests", x_sib_ratelimit_reset="7"), TemporaryFailure, retry_after=7
         ),
         "too fast, and no word when": Refusal(error(429, "too_many_requests"), TemporaryFailure),
         "their fault": Refusal(error(500, "internal_server_error"), TemporaryFailure, "internal_server_error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
-    }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(201, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def idempotency_key(self, request: Request) -> str:

@@ -6,46 +6,46 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Address, Message
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from app.mail.message import Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
-
-HOUR = 3600.0
 
 
 def send(message: Message, idempotency_key: str) -> str:
     """Brevo's id. A key, which is a UUID, sends no second message within half an hour."""
     settings = get_settings()
-    headers = {"Accept": "application/json", "api-key": settings.brevo_api_key}
     payload = _payload(message, idempotency_key)
-    reply = http.post("Brevo", f"{settings.brevo_url}/v3/smtp/email", json=payload, headers=headers)
+    reply = http.post("Brevo", f"{settings.brevo_url}/v3/smtp/email", json=payload, headers=_key())
     if reply.is_client_error and '"duplicate_parameter"' in reply.text:
         # An attempt before this one was taken; the answer with Brevo's id got lost.
         return idempotency_key
     if not reply.is_success:
         raise _failure(reply)
     # Its webhook knows the id without the brackets.
-    return http.message_id("Brevo", reply, lambda answer: answer["messageId"].strip("<>"))
+    return http.message_id("Brevo", reply, idempotency_key, lambda answer: answer["messageId"].strip("<>"))
 
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().brevo_api_key:
-        raise ProviderMisconfigured("BREVO_API_KEY is not set.")
-    return "Brevo"
+    http.require("brevo_api_key")
+    return http.check("Brevo", f"{get_settings().brevo_url}/v3/account", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Accept": "application/json", "api-key": get_settings().brevo_api_key}
 
 
 def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
     metadata = {"X-Mailin-custom": json.dumps(dict(message.metadata))} if message.metadata else {}
     payload = {
-        "sender": _address(message.sender),
-        "to": [_address(address) for address in message.to],
-        "cc": [_address(address) for address in message.cc],
-        "bcc": [_address(address) for address in message.bcc],
+        "sender": http.person(message.sender),
+        "to": http.people(message.to),
+        "cc": http.people(message.cc),
+        "bcc": http.people(message.bcc),
         # One is all that Brevo takes.
-        "replyTo": _address(message.reply_to[0]) if message.reply_to else None,
+        "replyTo": http.person(message.reply_to[0]) if message.reply_to else None,
         "subject": message.subject,
         "textContent": message.text,
         "htmlContent": message.html,
@@ -54,17 +54,13 @@ def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
         "headers": {**message.headers, **metadata, "idempotencyKey": idempotency_key},
         "tags": list(message.tags),
     }
-    return {name: value for name, value in payload.items() if value}
-
-
-def _address(address: Address) -> dict[str, str]:
-    return {"email": address.email, "name": address.name} if address.name else {"email": address.email}
+    return http.filled(payload)
 
 
 def _failure(reply: httpx2.Response) -> Exception:
     said = http.said("Brevo", reply)
     if '"not_enough_credits"' in reply.text:
-        return TemporaryFailure(said, HOUR)
+        return QuotaExhausted(said)
     if '"account_under_validation"' in reply.text:
         return ProviderMisconfigured(said)
     if (seconds := reply.headers.get("x-sib-ratelimit-reset", "")).isdigit() and reply.status_code == 429:

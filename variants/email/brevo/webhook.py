@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.mail.callback import Callback, documented, each
+from app.mail.callback import Callback, agreed, documented, each
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -26,7 +25,7 @@ KINDS = {
 @documented
 def receive(callback: Callback) -> Received:
     """Raises CallbackRefused."""
-    callback.require_password(get_settings().brevo_webhook_secret)
+    callback.require_password(agreed("brevo_webhook_secret"))
     said = callback.json()
     # Several, if the webhook is a batched one.
     return Received(each(said if isinstance(said, list) else [said], _event))

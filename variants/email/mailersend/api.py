@@ -11,7 +11,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message, list_unsubscribe
 
 __all__ = ["SECRET", "Api", "signed", "suppressed"]
@@ -57,6 +57,8 @@ class Api(HttpApi):
     message_id = "63fd1c1d5f010335ed07066b"
     # Nothing else than the header.
     accepted = Answer(202, b"", {"X-Message-Id": message_id, "Content-Type": "text/html"})
+    # Without one it is a rejection.
+    without_id = ()
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"mailersend_webhook_secret": SECRET}
     signs: ClassVar = {"secret", "body"}
@@ -66,7 +68,7 @@ class Api(HttpApi):
         "unverified domain": Refusal(error(422, "from.email", NOT_VERIFIED), ProviderMisconfigured, "must be verified"),
         "account on trial": Refusal(error(422, "to", TRIAL), ProviderMisconfigured, "trial account"),
         "bad message": Refusal(error(422, "to.0.name", "The name is invalid."), PermanentFailure, "422 .*invalid"),
-        "quota of mail": Refusal(error(422, "from", QUOTA), TemporaryFailure, "quota", retry_after=3600),
+        "quota of mail": Refusal(error(422, "from", QUOTA), QuotaExhausted, "quota", retry_after=4 * 3600),
         "too fast": Refusal(
             Answer(429, {"message": "Too Many Attempts."}, {"Retry-After": "59"}), TemporaryFailure, retry_after=59
         ),
@@ -74,10 +76,9 @@ class Api(HttpApi):
         "their fault": Refusal(Answer(500, {"message": "Server Error"}), TemporaryFailure, "Server Error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
+    not_a_success: ClassVar = HttpApi.not_a_success | {
         "nobody left": Refusal(suppressed("ALL_SUPPRESSED"), PermanentFailure, "hard_bounced"),
-        "no id": Refusal(Answer(202), TemporaryFailure, "no id"),
-        "another server": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
+        "no id": Refusal(Answer(202), PermanentFailure, "no id"),
     }
 
     def understood(self, message: Message) -> Message:

@@ -1,17 +1,18 @@
 """Mail by MailerSend: https://developers.mailersend.com/api/v1/email.html"""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-HOUR = 3600.0
 # Our domain is not verified; our account is on trial and has written to as many people as it may.
 OURS = ("#MS42207", "#MS42225")
 QUOTA = "#MS42204"
@@ -21,34 +22,36 @@ UNSUBSCRIBE = "list-unsubscribe"
 def send(message: Message, idempotency_key: str) -> str:
     """MailerSend's id. It knows no keys: if its answer is lost, the next attempt may deliver twice."""
     settings = get_settings()
-    headers = {"Authorization": f"Bearer {settings.mailersend_api_key}"}
-    reply = http.post("MailerSend", f"{settings.mailersend_url}/v1/email", json=_payload(message), headers=headers)
+    reply = http.post("MailerSend", f"{settings.mailersend_url}/v1/email", json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
-    if message_id := reply.headers.get("X-Message-Id"):
-        return message_id
-    if "ALL_SUPPRESSED" in reply.text:
-        raise PermanentFailure(http.said("MailerSend", reply))
-    raise TemporaryFailure(f"{http.said('MailerSend', reply)} That has no id.")
+    http.taken("MailerSend", reply)
+    if not (message_id := reply.headers.get("X-Message-Id")):
+        # Nobody is left to send it to.
+        raise PermanentFailure(f"{http.said('MailerSend', reply)} It has no id.")
+    return message_id
 
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().mailersend_api_key:
-        raise ProviderMisconfigured("MAILERSEND_API_KEY is not set.")
-    return "MailerSend"
+    http.require("mailersend_api_key")
+    return http.check("MailerSend", f"{get_settings().mailersend_url}/v1/api-quota", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": f"Bearer {get_settings().mailersend_api_key}"}
 
 
 def _payload(message: Message) -> dict[str, Any]:
     headers = {name: value for name, value in message.headers.items() if not name.lower().startswith(UNSUBSCRIBE)}
     unsubscribe = [value for name, value in message.headers.items() if name.lower() == UNSUBSCRIBE]
     payload = {
-        "from": _address(message.sender),
+        "from": http.person(message.sender),
         "to": _recipients(message.to),
         "cc": _recipients(message.cc),
         "bcc": _recipients(message.bcc),
         # MailerSend takes one.
-        "reply_to": _address(message.reply_to[0]) if message.reply_to else None,
+        "reply_to": http.person(message.reply_to[0]) if message.reply_to else None,
         "subject": message.subject,
         "text": message.text,
         "html": message.html,
@@ -58,16 +61,12 @@ def _payload(message: Message) -> dict[str, Any]:
         # One address without its brackets; MailerSend adds what makes it one click.
         "list_unsubscribe": unsubscribe[0].rpartition("<")[2].rstrip(">") if unsubscribe else None,
     }
-    return {name: value for name, value in payload.items() if value}
-
-
-def _address(address: Address) -> dict[str, str]:
-    return {"email": address.email} | ({"name": address.name} if address.name else {})
+    return http.filled(payload)
 
 
 def _recipients(addresses: tuple[Address, ...]) -> list[dict[str, str]]:
     """Their names may have no comma and no semicolon."""
-    return [_address(Address(one.email, one.name.translate(str.maketrans("", "", ",;")))) for one in addresses]
+    return http.people(replace(one, name=re.sub("[,;]", "", one.name)) for one in addresses)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:
@@ -80,5 +79,5 @@ def _failure(reply: httpx2.Response) -> Exception:
     if any(code in reply.text for code in OURS):
         return ProviderMisconfigured(http.said("MailerSend", reply))
     if QUOTA in reply.text:
-        return TemporaryFailure(http.said("MailerSend", reply), HOUR)
+        return QuotaExhausted(http.said("MailerSend", reply))
     return http.failure("MailerSend", reply)

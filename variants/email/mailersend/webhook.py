@@ -3,9 +3,8 @@
 import hmac
 from datetime import datetime
 
-from app.mail.callback import Callback, CallbackRefused, documented
+from app.mail.callback import Callback, agreed, documented
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -28,8 +27,7 @@ def receive(callback: Callback) -> Received:
     if said["type"] == "webhook.test":
         _check(callback, PUBLISHED)
         return Received()
-    if not (secret := get_settings().mailersend_webhook_secret):
-        raise CallbackRefused("MAILERSEND_WEBHOOK_SECRET is not set.")
+    secret = agreed("mailersend_webhook_secret")
     _check(callback, secret.encode())
     if (kind := KINDS.get(said["type"])) is None:
         return Received()

@@ -13,7 +13,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api"]
@@ -68,6 +68,9 @@ class Api(HttpApi):
     url_setting = "mailgun_url"
     message_id = "20300102030405.1.0123456789ABCDEF@mg.example.com"
     accepted = Answer(200, {"id": f"<{message_id}>", "message": "Queued. Thank you."})
+    # A sending key hears the same as a wrong one: the doctor asks nothing.
+    refuses_key: ClassVar[tuple[Answer, ...]] = ()
+    without_id = (Answer(200, {"message": "Queued. Thank you."}),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"mailgun_webhook_signing_key": KEY}
     signs: ClassVar = {"secret", "time"}
@@ -79,7 +82,7 @@ class Api(HttpApi):
         "too large": Refusal(Answer(413, b"<h1>Too large</h1>"), PermanentFailure, "413"),
         "too fast": Refusal(
             error(429, "mg.example.com is not allowed to send: limit exceeded, try again after 120 seconds"),
-            TemporaryFailure,
+            QuotaExhausted,
             "limit exceeded",
             retry_after=120,
         ),
@@ -87,9 +90,8 @@ class Api(HttpApi):
         "their fault": Refusal(error(500, "Internal Server Error"), TemporaryFailure, "Internal Server Error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {"message": "Queued. Thank you."}), TemporaryFailure, "no id"),
-        "another server": Refusal(Answer(200, b"Mailgun Magnificent API"), ProviderMisconfigured, "MAILGUN_URL"),
+    not_a_success: ClassVar = HttpApi.not_a_success | {
+        "its web site": Refusal(Answer(200, b"Mailgun Magnificent API"), ProviderMisconfigured, "another server"),
     }
 
     def understood(self, message: Message) -> Message:

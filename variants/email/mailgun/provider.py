@@ -5,7 +5,7 @@ import re
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
@@ -22,20 +22,14 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Mailgun", url, files=_form(message), auth=("api", settings.mailgun_api_key))
     if not reply.is_success:
         raise _failure(reply)
-    if not reply.text.lstrip().startswith("{"):
-        raise ProviderMisconfigured(f"{http.said('Mailgun', reply)} That is another server; look at MAILGUN_URL.")
     # Its webhook knows the id without the brackets.
-    return http.message_id("Mailgun", reply, lambda answer: answer["id"].strip("<>"))
+    return http.message_id("Mailgun", reply, idempotency_key, lambda answer: answer["id"].strip("<>"))
 
 
 def check() -> str:
     """What `app doctor` says."""
-    settings = get_settings()
-    if not settings.mailgun_api_key:
-        raise ProviderMisconfigured("MAILGUN_API_KEY is not set.")
-    if not settings.mailgun_domain:
-        raise ProviderMisconfigured("MAILGUN_DOMAIN is not set.")
-    return f"Mailgun, {settings.mailgun_domain}"
+    http.require("mailgun_api_key", "mailgun_domain")
+    return f"Mailgun, {get_settings().mailgun_domain}"
 
 
 def _form(message: Message) -> list[Field]:
@@ -65,7 +59,7 @@ def _file(file: Attachment) -> Field:
 
 def _failure(reply: httpx2.Response) -> Exception:
     if wait := re.search(r"try again after (\d+) seconds", reply.text):
-        return TemporaryFailure(http.said("Mailgun", reply), float(wait[1]))
+        return QuotaExhausted(http.said("Mailgun", reply), float(wait[1]))
     if reply.status_code == httpx2.codes.NOT_FOUND:
         hint = "Look at MAILGUN_DOMAIN, and at MAILGUN_URL: each region knows its own domains only."
         return ProviderMisconfigured(f"{http.said('Mailgun', reply)} {hint}")

@@ -4,8 +4,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from fastapi.testclient import TestClient
 from provider_api import parts, signed
 
 from app.mail.callback import CallbackRefused
@@ -92,6 +94,15 @@ def test_only_a_bounce_of_the_address_is_one(agreed: None, said: dict[str, Any],
 def test_what_mailgun_never_says_is_refused(agreed: None, said: Any) -> None:
     with pytest.raises(CallbackRefused):
         receive(signed(said, time()))
+
+
+def test_a_report_that_nobody_understands_is_not_repeated(agreed: None, client: TestClient) -> None:
+    known, unknown = signed(BOUNCE, time()), signed({}, time())
+
+    answers = [client.post(urlsplit(said.url).path, content=said.body) for said in (known, unknown)]
+
+    # Mailgun goes on after every other answer than these two.
+    assert [answer.status_code for answer in answers] == [200, 406]
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"signature": "x"}', b'{"signature": {"timestamp": 1, "token": "x"}}'])

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from app.mail.callback import Callback, CallbackRefused, documented
+from app.mail.callback import Callback, agreed, documented
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -32,8 +31,7 @@ def receive(callback: Callback) -> Received:
 
 def _check(callback: Callback, signature: dict[str, str]) -> None:
     """It covers its own time and token, and nothing of the event: so it must not be old, and serves for one event."""
-    if not (key := get_settings().mailgun_webhook_signing_key):
-        raise CallbackRefused("MAILGUN_WEBHOOK_SIGNING_KEY is not set.")
+    key = agreed("mailgun_webhook_signing_key")
     timestamp = str(signature["timestamp"])
     expected = hmac.new(key.encode(), f"{timestamp}{signature['token']}".encode(), "sha256").hexdigest()
     callback.require_signature(expected.encode(), signature["signature"])

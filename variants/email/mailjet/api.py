@@ -75,11 +75,6 @@ class Api(HttpApi):
         "their fault": Refusal(Answer(500, {"ErrorIdentifier": "D4DF574C"}), TemporaryFailure, "D4DF574C"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {"Messages": [{"Status": "success", "To": []}]}), TemporaryFailure, "no id"),
-        "no messages": Refusal(Answer(200, {"Messages": []}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
-    }
 
     def understood(self, message: Message) -> Message:
         headers = _others(message.headers)

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
@@ -13,22 +12,22 @@ __all__ = ["check", "send"]
 
 def send(message: Message, idempotency_key: str) -> str:
     """The key, as Mailjet's CustomID: its own ids are one per recipient. If its answer is lost, it may deliver twice."""
-    settings = get_settings()
-    keys = (settings.mailjet_api_key, settings.mailjet_secret_key)
     payload = {"Messages": [_payload(message, idempotency_key)]}
-    reply = http.post("Mailjet", f"{settings.mailjet_url}/v3.1/send", json=payload, auth=keys)
+    reply = http.post("Mailjet", f"{get_settings().mailjet_url}/v3.1/send", json=payload, auth=_keys())
     if not reply.is_success:
         raise http.failure("Mailjet", reply)
-    http.message_id("Mailjet", reply, lambda answer: answer["Messages"][0]["To"][0]["MessageID"])
+    http.taken("Mailjet", reply)
     return idempotency_key
 
 
 def check() -> str:
     """What `app doctor` says."""
-    for name in ("mailjet_api_key", "mailjet_secret_key"):
-        if not getattr(get_settings(), name):
-            raise ProviderMisconfigured(f"{name.upper()} is not set.")
-    return "Mailjet"
+    http.require("mailjet_api_key", "mailjet_secret_key")
+    return http.check("Mailjet", f"{get_settings().mailjet_url}/v3/REST/apikey", auth=_keys())
+
+
+def _keys() -> tuple[str, str]:
+    return get_settings().mailjet_api_key, get_settings().mailjet_secret_key
 
 
 def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
@@ -52,11 +51,11 @@ def _payload(message: Message, idempotency_key: str) -> dict[str, Any]:
         "CustomID": idempotency_key,
         "EventPayload": json.dumps(dict(message.metadata)) if message.metadata else None,
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _address(address: Address) -> dict[str, str]:
-    return {"Email": address.email} | ({"Name": address.name} if address.name else {})
+    return http.filled({"Email": address.email, "Name": address.name})
 
 
 def _attachment(file: Attachment) -> dict[str, str]:

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.mail.callback import Callback, documented, each
+from app.mail.callback import Callback, agreed, documented, each
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -21,7 +20,7 @@ KINDS = {
 @documented
 def receive(callback: Callback) -> Received:
     """Raises CallbackRefused."""
-    callback.require_password(get_settings().mailjet_webhook_password)
+    callback.require_password(agreed("mailjet_webhook_password"))
     said = callback.json()
     # One by one, unless "group events" is chosen.
     return Received(each(said if isinstance(said, list) else [said], _event))

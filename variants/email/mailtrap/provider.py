@@ -3,8 +3,7 @@
 from typing import Any
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured
-from app.mail.message import Address, Attachment, Message
+from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
@@ -17,24 +16,23 @@ def send(message: Message, idempotency_key: str) -> str:
     reply = http.post("Mailtrap", f"{settings.mailtrap_url}/api/send", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise http.failure("Mailtrap", reply)
-    return http.message_id("Mailtrap", reply, lambda answer: answer["message_ids"][0])
+    return http.message_id("Mailtrap", reply, idempotency_key, lambda answer: answer["message_ids"][0])
 
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().mailtrap_api_key:
-        raise ProviderMisconfigured("MAILTRAP_API_KEY is not set.")
+    http.require("mailtrap_api_key")
     return "Mailtrap"
 
 
 def _payload(message: Message) -> dict[str, Any]:
     payload = {
-        "from": _address(message.sender),
-        "to": [_address(address) for address in message.to],
-        "cc": [_address(address) for address in message.cc],
-        "bcc": [_address(address) for address in message.bcc],
+        "from": http.person(message.sender),
+        "to": http.people(message.to),
+        "cc": http.people(message.cc),
+        "bcc": http.people(message.bcc),
         # Mailtrap takes one, and one category.
-        "reply_to": _address(message.reply_to[0]) if message.reply_to else None,
+        "reply_to": http.person(message.reply_to[0]) if message.reply_to else None,
         "category": message.tags[0] if message.tags else None,
         "subject": message.subject,
         "text": message.text,
@@ -43,11 +41,7 @@ def _payload(message: Message) -> dict[str, Any]:
         "headers": dict(message.headers),
         "custom_variables": dict(message.metadata),
     }
-    return {name: value for name, value in payload.items() if value}
-
-
-def _address(address: Address) -> dict[str, str]:
-    return {"email": address.email} | ({"name": address.name} if address.name else {})
+    return http.filled(payload)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:

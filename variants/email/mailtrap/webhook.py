@@ -4,9 +4,8 @@ import hmac
 from datetime import UTC, datetime
 from typing import Any
 
-from app.mail.callback import Callback, CallbackRefused, documented, each
+from app.mail.callback import Callback, agreed, documented, each
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -25,8 +24,7 @@ KINDS = {
 @documented
 def receive(callback: Callback) -> Received:
     """Raises CallbackRefused."""
-    if not (secret := get_settings().mailtrap_webhook_secret):
-        raise CallbackRefused("MAILTRAP_WEBHOOK_SECRET is not set.")
+    secret = agreed("mailtrap_webhook_secret")
     expected = hmac.new(secret.encode(), callback.body, "sha256").hexdigest().encode()
     callback.require_signature(expected, callback.header("mailtrap-signature"))
     said = callback.json()

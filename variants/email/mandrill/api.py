@@ -102,6 +102,10 @@ class Api(HttpApi):
     url_setting = "mandrill_url"
     message_id = "abc123abc123abc123abc123abc123"
     accepted = Answer(200, [copy("sent")])
+    question = "/users/ping2.json"
+    knows = Answer(200, {"PING": "PONG!"})
+    refuses_key = (error(500, "Invalid_Key"), error(401, "Invalid_Key"))
+    without_id = (Answer(200, [copy("sent", _id="")]),)
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"mandrill_webhook_key": KEY}
     signs: ClassVar = {"secret", "body"}
@@ -117,13 +121,11 @@ class Api(HttpApi):
         "upkeep": Refusal(error(503, "ServiceUnavailable"), TemporaryFailure),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
+    not_a_success: ClassVar = HttpApi.not_a_success | {
         "known to bounce": Refusal(rejected("hard-bounce"), PermanentFailure, "hard-bounce"),
         "no address": Refusal(Answer(200, [copy("invalid")]), PermanentFailure, "invalid"),
         "unverified domain": Refusal(rejected("unsigned"), ProviderMisconfigured, "unsigned"),
-        "no id": Refusal(Answer(200, [copy("sent", _id="")]), TemporaryFailure, "no id"),
-        "nobody": Refusal(Answer(200, []), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
+        "nobody": Refusal(Answer(200, []), PermanentFailure),
     }
 
     def understood(self, message: Message) -> Message:

@@ -26,13 +26,16 @@ def send(message: Message, idempotency_key: str) -> str:
     if not reply.is_success:
         raise _failure(reply)
     # Whoever is rejected gets nothing, and the others would get it twice if it were sent again.
-    return http.message_id("Mandrill", reply, lambda copies: _first(reply, copies)["_id"])
+    return http.message_id("Mandrill", reply, idempotency_key, lambda copies: _first(reply, copies)["_id"])
 
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().mandrill_api_key:
-        raise ProviderMisconfigured("MANDRILL_API_KEY is not set.")
+    http.require("mandrill_api_key")
+    settings = get_settings()
+    reply = http.post("Mandrill", f"{settings.mandrill_url}/users/ping2.json", json={"key": settings.mandrill_api_key})
+    if http.name_of(reply, "name") == "Invalid_Key":
+        raise _failure(reply)
     return "Mandrill"
 
 
@@ -43,7 +46,7 @@ def _message(message: Message) -> dict[str, Any]:
         "from_email": message.sender.email,
         "from_name": message.sender.name,
         "to": [
-            {"email": address.email, "type": kind} | ({"name": address.name} if address.name else {})
+            http.person(address) | {"type": kind}
             for kind, addresses in {"to": message.to, "cc": message.cc, "bcc": message.bcc}.items()
             for address in addresses
         ],
@@ -59,7 +62,7 @@ def _message(message: Message) -> dict[str, Any]:
     }
     # Else the account decides whether recipients see each other, and what *|WORDS|* mean.
     always = {"preserve_recipients": True, "merge": False}
-    return {name: value for name, value in payload.items() if value} | always
+    return http.filled(payload) | always
 
 
 def _file(file: Attachment, name: str) -> dict[str, str]:
@@ -70,16 +73,14 @@ def _first(reply: httpx2.Response, copies: list[dict[str, Any]]) -> dict[str, An
     for copy in copies:
         if copy["status"] in TAKEN:
             return copy
-    kind = ProviderMisconfigured if copies[0].get("reject_reason") in OURS_TO_VERIFY else PermanentFailure
+    ours = any(copy.get("reject_reason") in OURS_TO_VERIFY for copy in copies)
+    kind = ProviderMisconfigured if ours else PermanentFailure
     raise kind(http.said("Mandrill", reply))
 
 
 def _failure(reply: httpx2.Response) -> Exception:
     # The status is 500 for nearly everything.
-    try:
-        name = reply.json()["name"]
-    except (ValueError, LookupError, TypeError):
-        name = ""
+    name = http.name_of(reply, "name")
     if name in OURS_TO_MEND:
         return ProviderMisconfigured(http.said("Mandrill", reply))
     if name == "ValidationError":

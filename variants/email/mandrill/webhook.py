@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from app.mail.callback import Callback, CallbackRefused, documented, each
+from app.mail.callback import Callback, agreed, documented, each
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -33,8 +32,7 @@ def receive(callback: Callback) -> Received:
 
 
 def _check(callback: Callback, form: dict[str, str]) -> None:
-    if not (key := get_settings().mandrill_webhook_key):
-        raise CallbackRefused("MANDRILL_WEBHOOK_KEY is not set.")
+    key = agreed("mandrill_webhook_key")
     signed = callback.url + "".join(name + form[name] for name in sorted(form))
     expected = b64encode(hmac.digest(key.encode(), signed.encode(), "sha1"))
     callback.require_signature(expected, callback.header("x-mandrill-signature"))

@@ -10,7 +10,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api"]
@@ -41,6 +41,7 @@ class Api(HttpApi):
             "Message": "OK",
         },
     )
+    without_id = (Answer(200, {"ErrorCode": 0}),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"postmark_webhook_secret": SECRET}
     refusals: ClassVar = {
@@ -54,15 +55,13 @@ class Api(HttpApi):
         "suppressed recipient": Refusal(error(422, 406), PermanentFailure, "422 .*: 406"),
         "forbidden attachment": Refusal(error(422, 411), PermanentFailure),
         "too large": Refusal(Answer(413, b"<h1>Too large</h1>"), PermanentFailure),
-        "no credits": Refusal(error(422, 405), TemporaryFailure, retry_after=3600),
+        "no credits": Refusal(error(422, 405), QuotaExhausted, retry_after=4 * 3600),
         "maintenance": Refusal(error(422, 100), TemporaryFailure, "422 .*: 100"),
         "too fast": Refusal(error(429, 429, Retry_After="7"), TemporaryFailure, retry_after=7),
         "their fault": Refusal(error(500, 0), TemporaryFailure),
         "a page": Refusal(Answer(503, b"<h1>Service unavailable</h1>"), TemporaryFailure, "Service unavailable"),
     }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {"ErrorCode": 0}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
+    not_a_success: ClassVar = HttpApi.not_a_success | {
         "an error after all": Refusal(error(200, 406), PermanentFailure, ": 406"),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
@@ -14,26 +14,31 @@ __all__ = ["check", "send"]
 
 # Of https://postmarkapp.com/developer/api/overview#error-codes: the token, the sender or the account.
 MISCONFIGURED = {10, 400, 401, 412, 413}
-# Maintenance, and no credits left: seconds to wait, where more than usual.
-WAIT = {100: None, 405: 3600.0}
+# A token that everybody has, and that opens nothing else.
+TEST = "POSTMARK_API_TEST"
+MAINTENANCE = 100
+NO_CREDITS = 405
 
 
 def send(message: Message, idempotency_key: str) -> str:
     """Postmark's id. It knows no keys: if its answer is lost, the next attempt sends the message again."""
-    settings = get_settings()
-    headers = {"Accept": "application/json", "X-Postmark-Server-Token": settings.postmark_server_token}
-    reply = http.post("Postmark", f"{settings.postmark_url}/email", json=_payload(message), headers=headers)
+    reply = http.post("Postmark", f"{get_settings().postmark_url}/email", json=_payload(message), headers=_headers())
     code = _error_code(reply)
     if code or not reply.is_success:
         raise _failure(reply, code)
-    return http.message_id("Postmark", reply, lambda answer: answer["MessageID"])
+    return http.message_id("Postmark", reply, idempotency_key, lambda answer: answer["MessageID"])
 
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().postmark_server_token:
-        raise ProviderMisconfigured("POSTMARK_SERVER_TOKEN is not set.")
-    return "Postmark"
+    http.require("postmark_server_token")
+    if get_settings().postmark_server_token == TEST:
+        return "Postmark, which sends nothing with this token"
+    return http.check("Postmark", f"{get_settings().postmark_url}/server", headers=_headers())
+
+
+def _headers() -> dict[str, str]:
+    return {"Accept": "application/json", "X-Postmark-Server-Token": get_settings().postmark_server_token}
 
 
 def _payload(message: Message) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def _payload(message: Message) -> dict[str, Any]:
         "Tag": next(iter(message.tags), ""),
         "Metadata": dict(message.metadata),
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:
@@ -68,6 +73,8 @@ def _error_code(reply: httpx2.Response) -> int:
 def _failure(reply: httpx2.Response, code: int) -> Exception:
     if code in MISCONFIGURED:
         return ProviderMisconfigured(http.said("Postmark", reply))
-    if code in WAIT:
-        return TemporaryFailure(http.said("Postmark", reply), WAIT[code])
+    if code == NO_CREDITS:
+        return QuotaExhausted(http.said("Postmark", reply))
+    if code == MAINTENANCE:
+        return TemporaryFailure(http.said("Postmark", reply))
     return http.failure("Postmark", reply)

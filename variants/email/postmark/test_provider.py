@@ -10,7 +10,7 @@ from provider_api import told
 from app.mail.callback import CallbackRefused
 from app.mail.events import Kind
 from app.mail.message import Address, Attachment, Message
-from app.mail.provider import send
+from app.mail.provider import check, send
 from app.mail.webhook import receive
 from app.settings import get_settings
 
@@ -29,6 +29,13 @@ BOUNCE = {
 @pytest.fixture
 def agreed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_settings(), "postmark_webhook_secret", "between Postmark and us")
+
+
+def test_the_token_that_sends_nothing_opens_nothing_else(carrier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "postmark_server_token", "POSTMARK_API_TEST")
+
+    assert "sends nothing" in check()
+    assert carrier.questions == []
 
 
 def test_a_plain_message_says_nothing_that_it_does_not_have(carrier: Any) -> None:

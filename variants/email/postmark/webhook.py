@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from app.mail.callback import Callback, documented
+from app.mail.callback import Callback, agreed, documented
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -36,7 +35,7 @@ BOUNCES = {
 @documented
 def receive(callback: Callback) -> Received:
     """Raises CallbackRefused."""
-    callback.require_password(get_settings().postmark_webhook_secret)
+    callback.require_password(agreed("postmark_webhook_secret"))
     said = callback.json()
     return Received(tuple(_events(said)))
 

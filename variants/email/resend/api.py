@@ -9,7 +9,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api", "signed"]
@@ -45,6 +45,8 @@ class Api(HttpApi):
     message_id = "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"
     accepted = Answer(200, {"id": message_id})
     has_idempotency_keys = True
+    refuses_key = (error(403, "invalid_api_key"), error(401, "missing_api_key"))
+    spares_key = (error(401, "restricted_api_key"), error(429, "rate_limit_exceeded"))
     kinds: ClassVar = {Kind.DELIVERED, Kind.DEFERRED, Kind.BOUNCED, Kind.COMPLAINED, Kind.REJECTED}
     webhook_settings: ClassVar = {"resend_webhook_secret": "whsec_" + b64encode(SECRET).decode()}
     signs: ClassVar = {"secret", "body", "time"}
@@ -56,14 +58,10 @@ class Api(HttpApi):
         "another message, same key": Refusal(error(409, "invalid_idempotent_request"), PermanentFailure),
         "two attempts at once": Refusal(error(409, "concurrent_idempotent_requests"), TemporaryFailure),
         "too fast": Refusal(error(429, "rate_limit_exceeded", Retry_After="7"), TemporaryFailure, retry_after=7),
-        "today's quota": Refusal(error(429, "daily_quota_exceeded"), TemporaryFailure, retry_after=3600),
-        "this month's quota": Refusal(error(429, "monthly_quota_exceeded"), TemporaryFailure, retry_after=3600),
+        "today's quota": Refusal(error(429, "daily_quota_exceeded"), QuotaExhausted, retry_after=4 * 3600),
+        "this month's quota": Refusal(error(429, "monthly_quota_exceeded"), QuotaExhausted, retry_after=4 * 3600),
         "their fault": Refusal(error(500, "application_error"), TemporaryFailure, "application_error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
-    }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def idempotency_key(self, request: Request) -> str:

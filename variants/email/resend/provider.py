@@ -5,30 +5,34 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-HOUR = 3600.0
-
 
 def send(message: Message, idempotency_key: str) -> str:
     """Resend's id. A key that was used within 24 hours gives the first message's id, not a second one."""
     settings = get_settings()
-    headers = {"Authorization": f"Bearer {settings.resend_api_key}", "Idempotency-Key": idempotency_key}
+    headers = _key() | {"Idempotency-Key": idempotency_key}
     reply = http.post("Resend", f"{settings.resend_url}/emails", json=_payload(message), headers=headers)
     if not reply.is_success:
         raise _failure(reply)
-    return http.message_id("Resend", reply, lambda answer: answer["id"])
+    return http.message_id("Resend", reply, idempotency_key, lambda answer: answer["id"])
 
 
 def check() -> str:
-    """What `app doctor` says."""
-    if not get_settings().resend_api_key:
-        raise ProviderMisconfigured("RESEND_API_KEY is not set.")
+    """What `app doctor` says. A key that may only send is told so with the status of a wrong one."""
+    http.require("resend_api_key")
+    reply = http.ask("GET", "Resend", f"{get_settings().resend_url}/domains", headers=_key())
+    if reply.status_code in {400, 401, 403} and http.name_of(reply, "name") != "restricted_api_key":
+        raise ProviderMisconfigured(f"{http.said('Resend', reply)} The key is refused.")
     return "Resend"
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": f"Bearer {get_settings().resend_api_key}"}
 
 
 def _payload(message: Message) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def _payload(message: Message) -> dict[str, Any]:
             for name, value in {**dict.fromkeys(message.tags, "tag"), **message.metadata}.items()
         ],
     }
-    return {name: value for name, value in payload.items() if value}
+    return http.filled(payload)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:
@@ -59,7 +63,7 @@ def _attachment(file: Attachment) -> dict[str, str]:
 
 def _failure(reply: httpx2.Response) -> Exception:
     if '_quota_exceeded"' in reply.text:
-        return TemporaryFailure(http.said("Resend", reply), HOUR)
+        return QuotaExhausted(http.said("Resend", reply))
     if reply.status_code == httpx2.codes.CONFLICT:
         # Two attempts at once, or another message under the same key.
         kind = TemporaryFailure if "concurrent_idempotent_requests" in reply.text else PermanentFailure

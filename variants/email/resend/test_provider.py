@@ -4,11 +4,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from fastapi.testclient import TestClient
 from provider_api import signed
 from provider_server import Answer
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from app.deliveries.models import ReportedEvent, SuppressedAddress
 from app.mail.callback import CallbackRefused
 from app.mail.events import Kind
 from app.mail.failures import ProviderMisconfigured, TemporaryFailure
@@ -73,13 +78,18 @@ def test_only_a_bounce_for_good_is_one(
 
 
 def test_of_several_recipients_nobody_is_taken_for_the_one_who_bounced(
-    carrier: Any, monkeypatch: pytest.MonkeyPatch
+    carrier: Any, monkeypatch: pytest.MonkeyPatch, client: TestClient, session: Session
 ) -> None:
     monkeypatch.setattr(get_settings(), "resend_webhook_secret", carrier.webhook_settings["resend_webhook_secret"])
-    data = {"email_id": "1", "to": ["ada@example.org", "bob@example.org"], "bounce": {"type": "Permanent"}}
+    data = {"email_id": "1", "to": ["ada@example.org"], "cc": ["bob@example.org"], "bounce": {"type": "Permanent"}}
     said = {"type": "email.bounced", "created_at": "2030-01-02T03:04:05Z", "data": data}
+    report = signed("event-1", said, time())
 
-    assert receive(signed("event-1", said, time())).events == ()
+    assert client.post(urlsplit(report.url).path, content=report.body, headers=report.headers).status_code == 200
+
+    [kept] = session.scalars(select(ReportedEvent)).all()
+    assert (kept.kind, kept.email, kept.message_id) == ("bounced", "", "1")
+    assert session.scalars(select(SuppressedAddress)).all() == []
 
 
 @pytest.mark.parametrize("key", ["re_secret\n", "re_secret\N{NO-BREAK SPACE}"])

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from app.mail.callback import Callback, CallbackRefused, documented
+from app.mail.callback import Callback, NothingAgreed, agreed, documented
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -39,21 +38,17 @@ def _events(event_id: str, said: Any) -> Iterator[MailEvent]:
         kind = Kind.DEFERRED
     at = datetime.fromisoformat(said["created_at"])
     reason = details.get("message") or details.get("reason") or ""
-    recipients = [*data["to"], *data.get("cc", []), *data.get("bcc", [])]
-    if len(recipients) > 1 and kind in {Kind.BOUNCED, Kind.COMPLAINED}:
-        # Resend does not say which of them; the others must not pay for it.
-        return
-    for email in recipients:
-        yield MailEvent(f"{event_id} {email}", kind, email, data["email_id"], at, reason)
+    # The message's, of whom Resend does not say which one it means.
+    recipients = [*data["to"], *(data.get("cc") or []), *(data.get("bcc") or [])]
+    email = recipients[0] if len(recipients) == 1 else ""
+    yield MailEvent(event_id, kind, email, data["email_id"], at, reason)
 
 
 def _check(callback: Callback) -> None:
     try:
-        secret = b64decode(get_settings().resend_webhook_secret.removeprefix("whsec_"), validate=True)
+        secret = b64decode(agreed("resend_webhook_secret").removeprefix("whsec_"), validate=True)
     except ValueError:
-        secret = b""
-    if not secret:
-        raise CallbackRefused("RESEND_WEBHOOK_SECRET is not set, or is not the secret that Resend shows.")
+        raise NothingAgreed("RESEND_WEBHOOK_SECRET is not the secret that Resend shows.") from None
     message_id, timestamp = callback.header("svix-id"), callback.header("svix-timestamp")
     signed = f"{message_id}.{timestamp}.".encode() + callback.body
     expected = b"v1," + b64encode(hmac.digest(secret, signed, "sha256"))

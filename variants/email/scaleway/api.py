@@ -9,7 +9,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api", "notification", "posted"]
@@ -62,6 +62,7 @@ class Api(HttpApi):
     url_setting = "scaleway_url"
     message_id = "655c27f2-b2a3-4a9f-8e1f-3e6dc268b1c4"
     accepted = Answer(200, {"emails": [{"id": message_id, "mail_rcpt": "ada@example.org", "status": "new"}]})
+    without_id = (Answer(200, {"emails": []}), Answer(200, {}))
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"scaleway_webhook_secret": SECRET}
     refusals: ClassVar = {
@@ -70,16 +71,11 @@ class Api(HttpApi):
         "unknown domain": Refusal(error(404, "not_found", resource="domain"), ProviderMisconfigured, "domain"),
         "unchecked domain": Refusal(error(412, "precondition_failed"), ProviderMisconfigured),
         "bad message": Refusal(error(400, "invalid_arguments"), PermanentFailure, "400 .*invalid_arguments"),
-        "this month's quota": Refusal(error(403, "quotas_exceeded"), TemporaryFailure, retry_after=3600),
+        "this month's quota": Refusal(error(403, "quotas_exceeded"), QuotaExhausted, retry_after=4 * 3600),
         "a domain in between": Refusal(error(409, "transient_state"), TemporaryFailure, "transient_state"),
         "too fast": Refusal(error(429, "too_many_requests"), TemporaryFailure),
         "their fault": Refusal(error(500, "internal_error"), TemporaryFailure, "internal_error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
-    }
-    not_a_success: ClassVar = {
-        "no mail": Refusal(Answer(200, {"emails": []}), TemporaryFailure, "no id"),
-        "no id": Refusal(Answer(200, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def understood(self, message: Message) -> Message:

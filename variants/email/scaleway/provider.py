@@ -1,19 +1,17 @@
 """Mail by Scaleway: https://www.scaleway.com/en/developers/api/transactional-email/"""
 
-from collections.abc import Iterable
 from email.utils import formataddr
 from typing import Any
 
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Address, Message
+from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from app.mail.message import Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-HOUR = 3600.0
 # Of the project, or of the domain that MAIL_FROM is in.
 OURS_TO_MEND = {"not_found", "precondition_failed", "resource_expired", "resource_locked"}
 
@@ -21,21 +19,21 @@ OURS_TO_MEND = {"not_found", "precondition_failed", "resource_expired", "resourc
 def send(message: Message, idempotency_key: str) -> str:
     """Scaleway's id of the first copy: each recipient's has its own. It knows no idempotency keys."""
     settings = get_settings()
-    headers = {"X-Auth-Token": settings.scaleway_secret_key}
-    reply = http.post("Scaleway", f"{settings.scaleway_url}/emails", json=_payload(message), headers=headers)
+    reply = http.post("Scaleway", f"{settings.scaleway_url}/emails", json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
-    return http.message_id("Scaleway", reply, lambda answer: answer["emails"][0]["id"])
+    return http.message_id("Scaleway", reply, idempotency_key, lambda answer: answer["emails"][0]["id"])
 
 
 def check() -> str:
     """What `app doctor` says."""
-    settings = get_settings()
-    if not settings.scaleway_secret_key:
-        raise ProviderMisconfigured("SCALEWAY_SECRET_KEY is not set.")
-    if not settings.scaleway_project_id:
-        raise ProviderMisconfigured("SCALEWAY_PROJECT_ID is not set.")
-    return "Scaleway"
+    http.require("scaleway_secret_key", "scaleway_project_id")
+    project = {"project_id": get_settings().scaleway_project_id}
+    return http.check("Scaleway", f"{get_settings().scaleway_url}/domains", params=project, headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"X-Auth-Token": get_settings().scaleway_secret_key}
 
 
 def _payload(message: Message) -> dict[str, Any]:
@@ -44,10 +42,10 @@ def _payload(message: Message) -> dict[str, Any]:
         headers["Reply-To"] = ", ".join(formataddr((address.name, address.email)) for address in message.reply_to)
     payload = {
         "project_id": get_settings().scaleway_project_id,
-        "from": _people([message.sender])[0],
-        "to": _people(message.to),
-        "cc": _people(message.cc),
-        "bcc": _people(message.bcc),
+        "from": http.person(message.sender),
+        "to": http.people(message.to),
+        "cc": http.people(message.cc),
+        "bcc": http.people(message.bcc),
         "subject": message.subject,
         "text": message.text,
         "html": message.html,
@@ -55,20 +53,13 @@ def _payload(message: Message) -> dict[str, Any]:
         "attachments": [{"name": file.name, "type": file.type, "content": file.base64} for file in message.attachments],
         "additional_headers": [{"key": name, "value": value} for name, value in headers.items()],
     }
-    return {name: value for name, value in payload.items() if value}
-
-
-def _people(addresses: Iterable[Address]) -> list[dict[str, str]]:
-    return [{"email": one.email} | ({"name": one.name} if one.name else {}) for one in addresses]
+    return http.filled(payload)
 
 
 def _failure(reply: httpx2.Response) -> Exception:
-    try:
-        kind = reply.json()["type"]
-    except (ValueError, LookupError, TypeError):
-        kind = ""
+    kind = http.name_of(reply, "type")
     if kind == "quotas_exceeded":
-        return TemporaryFailure(http.said("Scaleway", reply), HOUR)
+        return QuotaExhausted(http.said("Scaleway", reply))
     if kind == "transient_state":
         return TemporaryFailure(http.said("Scaleway", reply))
     if kind in OURS_TO_MEND:

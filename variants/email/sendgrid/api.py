@@ -11,7 +11,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["Api"]
@@ -51,6 +51,7 @@ class Api(HttpApi):
     url_setting = "sendgrid_url"
     message_id = "jH7NC0WZRcOQ2bQFqE8GMg"
     accepted = Answer(202, b"", {"X-Message-Id": message_id})
+    without_id = (Answer(202),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"sendgrid_webhook_verification_key": PUBLIC}
     signs: ClassVar = {"secret", "body"}
@@ -59,14 +60,10 @@ class Api(HttpApi):
         "unknown sender": Refusal(error(403, "The from address does not match"), ProviderMisconfigured, "from address"),
         "bad message": Refusal(error(400, "invalid request"), PermanentFailure, "400 .*invalid request"),
         "too large": Refusal(Answer(413, b"<h1>413 Request Entity Too Large</h1>"), PermanentFailure, "413"),
-        "no credits": Refusal(error(401, "Maximum credits exceeded"), TemporaryFailure, "credits", retry_after=3600),
+        "no credits": Refusal(error(401, "Maximum credits exceeded"), QuotaExhausted, "credits", retry_after=4 * 3600),
         "too fast": Refusal(error(429, "too many requests", X_RateLimit_Reset="1392815263"), TemporaryFailure),
         "their fault": Refusal(error(500, "internal server error"), TemporaryFailure, "internal server error"),
         "a page": Refusal(Answer(503, b"<h1>Service unavailable</h1>"), TemporaryFailure, "Service unavailable"),
-    }
-    not_a_success: ClassVar = {
-        "no id": Refusal(Answer(202), TemporaryFailure, "no id"),
-        "a page that is well": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def callback(self, event: MailEvent, at: float) -> Callback:

@@ -1,51 +1,48 @@
 """Mail by SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send"""
 
-from collections.abc import Sequence
 from typing import Any
 
 import httpx2
 
 from app.mail import http
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Address, Attachment, Message
+from app.mail.failures import QuotaExhausted
+from app.mail.message import Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
-
-HOUR = 3600.0
 
 
 def send(message: Message, idempotency_key: str) -> str:
     """SendGrid's id. It knows no keys: if its answer is lost, the next attempt sends the message again."""
     settings = get_settings()
-    headers = {"Authorization": f"Bearer {settings.sendgrid_api_key}"}
-    reply = http.post("SendGrid", f"{settings.sendgrid_url}/v3/mail/send", json=_payload(message), headers=headers)
+    reply = http.post("SendGrid", f"{settings.sendgrid_url}/v3/mail/send", json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
-    if not (message_id := reply.headers.get("X-Message-Id")):
-        raise TemporaryFailure(f"{http.said('SendGrid', reply)} That has no id.")
-    return message_id
+    return http.message_id("SendGrid", reply, idempotency_key, lambda _: reply.headers.get("X-Message-Id"))
 
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().sendgrid_api_key:
-        raise ProviderMisconfigured("SENDGRID_API_KEY is not set.")
-    return "SendGrid"
+    http.require("sendgrid_api_key")
+    return http.check("SendGrid", f"{get_settings().sendgrid_url}/v3/scopes", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": f"Bearer {get_settings().sendgrid_api_key}"}
 
 
 def _payload(message: Message) -> dict[str, Any]:
     # One: its recipients see each other, as in every e-mail.
     envelope = {
-        "to": _addresses(message.to),
-        "cc": _addresses(message.cc),
-        "bcc": _addresses(message.bcc),
+        "to": http.people(message.to),
+        "cc": http.people(message.cc),
+        "bcc": http.people(message.bcc),
         "custom_args": dict(message.metadata),
     }
     payload = {
-        "personalizations": [_without_empty(envelope)],
-        "from": _addresses([message.sender])[0],
-        "reply_to_list": _addresses(message.reply_to),
+        "personalizations": [http.filled(envelope)],
+        "from": http.person(message.sender),
+        "reply_to_list": http.people(message.reply_to),
         "subject": message.subject,
         # In this order, or SendGrid refuses them.
         "content": [{"type": "text/plain", "value": message.text}, {"type": "text/html", "value": message.html}],
@@ -53,11 +50,7 @@ def _payload(message: Message) -> dict[str, Any]:
         "headers": dict(message.headers),
         "categories": list(message.tags),
     }
-    return _without_empty(payload)
-
-
-def _addresses(addresses: Sequence[Address]) -> list[dict[str, str]]:
-    return [_without_empty({"email": address.email, "name": address.name}) for address in addresses]
+    return http.filled(payload)
 
 
 def _attachment(file: Attachment) -> dict[str, str]:
@@ -65,12 +58,8 @@ def _attachment(file: Attachment) -> dict[str, str]:
     return {"filename": file.name, "content": file.base64, "type": file.type, **place}
 
 
-def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}
-
-
 def _failure(reply: httpx2.Response) -> Exception:
     if "Maximum credits exceeded" in reply.text:
         # With the status of a wrong key; a free plan has new ones tomorrow.
-        return TemporaryFailure(http.said("SendGrid", reply), HOUR)
+        return QuotaExhausted(http.said("SendGrid", reply))
     return http.failure("SendGrid", reply)

@@ -9,9 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from app.mail.callback import Callback, CallbackRefused, documented, each
+from app.mail.callback import Callback, CallbackRefused, NothingAgreed, agreed, documented, each
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -50,12 +49,11 @@ def _event(said: dict[str, Any]) -> MailEvent | None:
 def _check(callback: Callback) -> None:
     """Its age does not count: SendGrid repeats for a day, and an event that we know changes nothing."""
     try:
-        key = load_der_public_key(b64decode(get_settings().sendgrid_webhook_verification_key, validate=True))
+        key = load_der_public_key(b64decode(agreed("sendgrid_webhook_verification_key"), validate=True))
         if not isinstance(key, EllipticCurvePublicKey):
             raise ValueError
     except ValueError:
-        reason = "SENDGRID_WEBHOOK_VERIFICATION_KEY is not set, or is not the key that SendGrid shows."
-        raise CallbackRefused(reason) from None
+        raise NothingAgreed("SENDGRID_WEBHOOK_VERIFICATION_KEY is not the key that SendGrid shows.") from None
     signed = callback.header("x-twilio-email-event-webhook-timestamp").encode() + callback.body
     try:
         signature = b64decode(callback.header("x-twilio-email-event-webhook-signature"), validate=True)

@@ -22,7 +22,7 @@ from reading import read_email
 from app.mail import webhook
 from app.mail.callback import Callback, CallbackRefused
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Message
 
 __all__ = ["Api", "notification", "signed"]
@@ -35,6 +35,7 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "between AWS and us",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+REQUEST = {"x-amzn-RequestId": "7c191be4-5a4b-4f6a-9f0e-000000000001"}
 TYPES = {
     Kind.DELIVERED: ("Delivery", "delivery", "recipients", {"smtpResponse": "250 OK"}),
     Kind.DEFERRED: ("DeliveryDelay", "deliveryDelay", "delayedRecipients", {"delayType": "MailboxFull"}),
@@ -79,7 +80,7 @@ def notification(event: MailEvent, at: float, **details: Any) -> Callback:
     elif event.kind is Kind.REJECTED:
         del said["timestamp"]
     else:
-        said[recipients] = [{"emailAddress": event.email}]
+        said.setdefault(recipients, [{"emailAddress": event.email}])
     mail = {"timestamp": when, "messageId": event.message_id, "destination": [event.email]}
     message = json.dumps({"eventType": name, place: said, "mail": mail})
     return signed({"Type": "Notification", "MessageId": event.id, "Message": message}, at)
@@ -92,7 +93,10 @@ class Api(HttpApi):
     documented: ClassVar = {"ses_url": ""}
     url_setting = "ses_url"
     message_id = "010201926f6b7f3d-5f3f6b43-0000-4a5e-9f1c-a1b2c3d4e5f6-000000"
-    accepted = Answer(200, {"MessageId": message_id})
+    accepted = Answer(200, {"MessageId": message_id}, REQUEST)
+    refuses_key = (error(403, "UnrecognizedClientException"), error(400, "ExpiredTokenException"))
+    spares_key = (error(403, "AccessDeniedException"),)
+    without_id = (Answer(200, {}, REQUEST),)
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"ses_topic_arn": TOPIC}
     signs: ClassVar = {"secret", "body"}
@@ -112,17 +116,16 @@ class Api(HttpApi):
         "too fast": Refusal(error(429, "TooManyRequestsException", "Maximum sending rate exceeded."), TemporaryFailure),
         "throttled": Refusal(error(400, "ThrottlingException"), TemporaryFailure),
         "today's quota": Refusal(
-            error(400, "LimitExceededException", "Daily message quota exceeded."), TemporaryFailure, retry_after=3600
+            error(400, "LimitExceededException", "Daily message quota exceeded."), QuotaExhausted, retry_after=4 * 3600
         ),
         "today's quota, as the guide says": Refusal(
-            error(400, "ThrottlingException", "Daily message quota exceeded."), TemporaryFailure, retry_after=3600
+            error(400, "ThrottlingException", "Daily message quota exceeded."), QuotaExhausted, retry_after=4 * 3600
         ),
         "their fault": Refusal(error(500, "InternalFailure"), TemporaryFailure, "InternalFailure"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
     not_a_success: ClassVar = {
-        "no id": Refusal(Answer(200, {}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "no id"),
+        "another server": Refusal(Answer(200, b"<h1>Hello</h1>"), ProviderMisconfigured, "another server")
     }
 
     def __init__(self) -> None:

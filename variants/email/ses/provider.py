@@ -1,14 +1,16 @@
 """Mail by Amazon SES: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html"""
 
-from email.message import EmailMessage
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import structlog
 from botocore import exceptions
 from botocore.config import Config
 
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Message
 from app.settings import get_settings
 
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "send"]
 
+log = structlog.get_logger(__name__)
+
 # Seconds.
 CONNECT = 5.0
-HOUR = 3600.0
 # Names count more than statuses: SES says 400 to nearly everything.
 TEMPORARY = {"ThrottlingException", "RequestTimeoutException", "InternalFailure"}
 OURS_TO_MEND = {
@@ -34,10 +37,33 @@ OURS_TO_MEND = {
 
 def send(message: Message, idempotency_key: str) -> str:
     """SES's id. It knows no idempotency keys, and puts its own Message-ID and Date into the message."""
-    settings = get_settings()
+    with _failures():
+        answer = _client().send_email(**_request(message, idempotency_key))
+    if not answer["ResponseMetadata"].get("RequestId"):
+        raise ProviderMisconfigured("What answers at SES_URL is another server.")
+    if not (message_id := answer.get("MessageId")):
+        # It was taken all the same, and must not be sent again.
+        log.warning("mail taken without an id", provider="SES", message_id=idempotency_key)
+    return message_id or idempotency_key
+
+
+def check() -> str:
+    """What `app doctor` says."""
     try:
-        client = _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
-        answer = client.send_email(**_request(message, idempotency_key))
+        with _failures():
+            _client().get_account()
+    except ProviderMisconfigured as refusal:
+        # A role that may only send is a good one.
+        if "AccessDenied" not in str(refusal):
+            raise
+    return f"SES in {get_settings().aws_region}"
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raises what boto3 raises as ours."""
+    try:
+        yield
     except exceptions.ClientError as error:
         raise _failure(error) from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.CredentialRetrievalError) as error:
@@ -45,23 +71,15 @@ def send(message: Message, idempotency_key: str) -> str:
     except (exceptions.BotoCoreError, ValueError) as error:
         # A profile that is not there, half a key, a region or SES_URL that is none.
         raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
-    if not (message_id := answer.get("MessageId")):
-        raise TemporaryFailure(f"SES said: {answer} That has no id.")
-    return message_id
 
 
-def check() -> str:
-    """What `app doctor` says."""
+def _client() -> "SESV2Client":
     settings = get_settings()
-    try:
-        _client(settings.aws_region, settings.ses_url, settings.mail_timeout)
-    except (exceptions.BotoCoreError, ValueError) as error:
-        raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
-    return f"SES in {settings.aws_region}"
+    return _client_of(settings.aws_region, settings.ses_url, settings.mail_timeout)
 
 
 @cache
-def _client(region: str, url: str, timeout: float) -> "SESV2Client":
+def _client_of(region: str, url: str, timeout: float) -> "SESV2Client":
     """Made once: that takes long, and it keeps a connection. The job retries, and nobody else."""
     if not region:
         raise ProviderMisconfigured("AWS_REGION is not set.")
@@ -83,18 +101,10 @@ def _request(message: Message, idempotency_key: str) -> dict[str, Any]:
     tags = {**dict.fromkeys(message.tags, "tag"), **message.metadata}
     return {
         # Raw, because the parts of a simple message have no place for every name outside ASCII.
-        "Content": {"Raw": {"Data": _ascii(message.as_email(idempotency_key))}},
+        "Content": {"Raw": {"Data": message.as_bytes(idempotency_key)}},
         "Destination": {name: emails for name, emails in recipients.items() if emails},
         **({"EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()]} if tags else {}),
     }
-
-
-def _ascii(email: EmailMessage) -> bytes:
-    """SES wants other characters encoded: what it does to links garbles them otherwise."""
-    for part in email.walk():
-        if isinstance(part, EmailMessage) and part["Content-Transfer-Encoding"] == "8bit":
-            part.set_content(part.get_content(), subtype=part.get_content_subtype(), cte="quoted-printable")
-    return email.as_bytes()
 
 
 def _failure(error: exceptions.ClientError) -> Exception:
@@ -103,7 +113,7 @@ def _failure(error: exceptions.ClientError) -> Exception:
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     reason = f"SES said: {status} {name}: {text[:300]}"
     if name == "LimitExceededException" or "quota exceeded" in text:
-        return TemporaryFailure(reason, HOUR)
+        return QuotaExhausted(reason)
     if name in TEMPORARY or status in {408, 421, 425, 429} or status >= 500:
         return TemporaryFailure(reason)
     # Of the sender; or of everybody, as long as the account is in SES's sandbox.

@@ -94,6 +94,16 @@ def test_a_bounce_has_three_meanings(carrier: Api, agreed: None, details: dict[s
     assert heard.kind is kind
 
 
+def test_of_several_who_may_have_complained_nobody_is_taken_for_it(carrier: Api, agreed: None) -> None:
+    both = [{"emailAddress": f"{name}@example.org"} for name in ("ada", "bob")]
+
+    complaint = receive(notification(replace(BOUNCE, kind=Kind.COMPLAINED), time(), complainedRecipients=both)).events
+    bounces = receive(notification(BOUNCE, time(), bouncedRecipients=both)).events
+
+    assert [(one.kind, one.email) for one in complaint] == [(Kind.COMPLAINED, "")]
+    assert [one.email for one in bounces] == ["ada@example.org", "bob@example.org"]
+
+
 def test_a_subscription_is_confirmed_and_the_certificate_is_fetched_once(carrier: Api, agreed: None) -> None:
     url = "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&Token=1"
     asked = {"Type": "SubscriptionConfirmation", "Message": "You have ...", "Token": "1", "SubscribeURL": url}

@@ -20,9 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from app.mail.callback import Callback, CallbackRefused, documented
+from app.mail.callback import Callback, CallbackRefused, agreed, documented
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["fetch", "receive"]
 
@@ -63,9 +62,9 @@ def fetch(url: str) -> bytes:
 
 
 def _check(said: Any) -> None:
-    topic = get_settings().ses_topic_arn
+    topic = agreed("ses_topic_arn")
     # Everybody at AWS has topics, and their signatures are as good as ours.
-    if not topic or not hmac.compare_digest(said["TopicArn"].encode(), topic.encode()):
+    if not hmac.compare_digest(said["TopicArn"].encode(), topic.encode()):
         raise CallbackRefused(f"SES_TOPIC_ARN is {topic!r}, and this comes from another topic.")
     if said["SignatureVersion"] != "2":
         raise CallbackRefused("Set the attribute SignatureVersion of the SNS topic to 2.")
@@ -101,7 +100,11 @@ def _events(event_id: str, said: Any) -> Iterator[MailEvent]:
     if SUPPRESSED & {details.get("bounceSubType"), details.get("complaintSubType")}:
         kind = Kind.REJECTED
     at = datetime.fromisoformat(details.get("timestamp") or mail["timestamp"])
-    for one in details[recipients] if recipients else mail["destination"]:
+    about = details[recipients] if recipients else mail["destination"]
+    if kind is Kind.COMPLAINED and len(about) > 1:
+        # All those who may have: a mailbox provider does not say who it was.
+        about = [""]
+    for one in about:
         email, code = (one, "") if isinstance(one, str) else (one["emailAddress"], one.get("diagnosticCode"))
         reason = code or details.get("reason") or details.get("complaintFeedbackType") or ""
         yield MailEvent(f"{event_id} {email}", kind, email, mail["messageId"], at, reason)

@@ -15,7 +15,7 @@ from provider_server import Refusal
 from reading import read_email
 
 from app.mail.events import Kind
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Message
 
 __all__ = ["Answers", "Api"]
@@ -50,9 +50,18 @@ class Api:
         "too large": Refusal(Answers(sender="552 too large"), PermanentFailure, "552 too large"),
         "a refused message": Refusal(Answers(data="554 looks like spam"), PermanentFailure, "554 looks like spam"),
         "a full disk": Refusal(Answers(data="452 no space"), TemporaryFailure, "452 no space"),
+        "today's limit": Refusal(
+            Answers(data="550 5.4.5 Daily user sending limit exceeded."), QuotaExhausted, "5.4.5", retry_after=4 * 3600
+        ),
+        "today's limit, before the message": Refusal(
+            Answers(sender="550 5.4.5 Daily user sending limit exceeded."), QuotaExhausted, retry_after=4 * 3600
+        ),
         "a server that closes": Refusal(Answers(data="421 shutting down"), TemporaryFailure, "421 shutting down"),
     }
     not_a_success: ClassVar[dict[str, Refusal]] = {}
+    accepted = Answers()
+    # The Message-ID is ours.
+    without_id = ()
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
@@ -100,10 +109,18 @@ class Api:
 
     def _read(self, envelope: Envelope) -> Message:
         assert isinstance(envelope.content, bytes)
+        # It has not said that it takes anything else.
+        assert envelope.content.isascii()
+        assert max(map(len, envelope.content.splitlines(keepends=True))) <= 1000
         email = message_from_bytes(envelope.content, policy=policy.default)
         seen = read_email(email)
         named = {address.email for address in seen.recipients}
         return replace(seen, bcc=tuple(Address(email) for email in envelope.rcpt_tos if email not in named))
+
+    async def handle_EHLO(self, _: SMTP, session: Any, __: Envelope, host: str, replies: list[str]) -> list[str]:
+        """As a server that knows no extension for other characters than ASCII."""
+        session.host_name = host
+        return [reply for reply in replies if not reply.endswith(("8BITMIME", "SMTPUTF8"))]
 
     async def handle_MAIL(self, _: SMTP, __: Any, envelope: Envelope, address: str, options: list[str]) -> str:
         if self.answers.sender.startswith("250"):

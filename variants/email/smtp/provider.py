@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import structlog
 
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Message
 from app.settings import get_settings
 
@@ -16,16 +16,17 @@ log = structlog.get_logger(__name__)
 
 # What a server says of the sender: sign in first, or that this address is not yours.
 OURS_TO_MEND = {530, 550, 553}
+# Of the day, as Gmail's servers say it: https://support.google.com/a/answer/3726730
+OVER_LIMIT = "5.4.5"
 
 
 def send(message: Message, idempotency_key: str) -> str:
     """The Message-ID. SMTP has no idempotency keys, but the same job keeps the same Message-ID."""
-    email = message.as_email(idempotency_key)
+    message_id, recipients = message.message_id(idempotency_key), [address.email for address in message.recipients]
     try:
         connection = _connect()
         try:
-            recipients = [address.email for address in message.recipients]
-            refused = connection.send_message(email, message.sender.email, recipients)
+            refused = connection.sendmail(message.sender.email, recipients, message.as_bytes(idempotency_key))
         finally:
             # Whatever the answer, the message is on its way, or is not.
             with suppress(smtplib.SMTPException, OSError):
@@ -34,9 +35,10 @@ def send(message: Message, idempotency_key: str) -> str:
         # Of all of them: who may be reached later decides.
         raise _failure(*min(error.recipients.values())) from error
     except smtplib.SMTPSenderRefused as error:
-        if error.smtp_code in OURS_TO_MEND:
+        failure = _failure(error.smtp_code, error.smtp_error)
+        if error.smtp_code in OURS_TO_MEND and not isinstance(failure, QuotaExhausted):
             raise ProviderMisconfigured(f"The SMTP server refused MAIL_FROM: {error}") from error
-        raise _failure(error.smtp_code, error.smtp_error) from error
+        raise failure from error
     except smtplib.SMTPNotSupportedError as error:
         raise ProviderMisconfigured(f"The SMTP server cannot do what SMTP_SECURITY asks: {error}") from error
     except smtplib.SMTPAuthenticationError as error:
@@ -54,8 +56,8 @@ def send(message: Message, idempotency_key: str) -> str:
         raise TemporaryFailure(f"The SMTP server does not answer: {error}") from error
     if refused:
         # It was taken for the others, who would get it twice if it were sent again.
-        log.error("some recipients were refused", message_id=email["Message-ID"], answers=list(refused.values()))
-    return str(email["Message-ID"])
+        log.error("some recipients were refused", message_id=message_id, answers=list(refused.values()))
+    return message_id
 
 
 def check() -> str:
@@ -93,5 +95,7 @@ def _connect() -> smtplib.SMTP:
 
 def _failure(code: int, reason: bytes | str) -> Exception:
     text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
-    kind = TemporaryFailure if 400 <= code < 500 else PermanentFailure
-    return kind(f"The SMTP server said: {code} {text}")
+    said = f"The SMTP server said: {code} {text}"
+    if text.startswith(OVER_LIMIT):
+        return QuotaExhausted(said)
+    return TemporaryFailure(said) if 400 <= code < 500 else PermanentFailure(said)

@@ -147,6 +147,9 @@ def test_who_may_not_sign_in_is_told_why(
 
         with pytest.raises(failure, match=says):
             send(MESSAGE, "0001")
+        if username:
+            with pytest.raises(ProviderMisconfigured, match="SMTP_HOST or its settings"):
+                check()
         assert carrier.envelopes == []
 
 

@@ -10,7 +10,7 @@ from provider_server import Answer, HttpApi, Refusal, Request
 
 from app.mail.callback import Callback
 from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 
 __all__ = ["PASSWORD", "Api", "reported"]
@@ -49,6 +49,7 @@ class Api(HttpApi):
     accepted = Answer(
         200, {"results": {"total_rejected_recipients": 0, "total_accepted_recipients": 1, "id": message_id}}
     )
+    without_id = (Answer(200, {"results": {"total_accepted_recipients": 1}}), Answer(200, {}))
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"sparkpost_webhook_password": PASSWORD}
     refusals: ClassVar = {
@@ -63,10 +64,10 @@ class Api(HttpApi):
         "bad message": Refusal(error(422, "1300", "invalid data format/type/length"), PermanentFailure, "422 .*1300"),
         "nobody to send to": Refusal(error(400, "5002", "At least one valid recipient is required"), PermanentFailure),
         "this hour's limit": Refusal(
-            error(420, "2101", "Exceed Sending Limit (hourly)"), TemporaryFailure, "hourly", retry_after=3600
+            error(420, "2101", "Exceed Sending Limit (hourly)"), QuotaExhausted, "hourly", retry_after=4 * 3600
         ),
         "this month's limit": Refusal(
-            error(420, "2105", "Exceed Sending Limit (monthly)"), TemporaryFailure, "monthly", retry_after=3600
+            error(420, "2105", "Exceed Sending Limit (monthly)"), QuotaExhausted, "monthly", retry_after=4 * 3600
         ),
         "later": Refusal(error(400, "1502", "Server resources unavailable"), TemporaryFailure, "1502"),
         "too fast": Refusal(
@@ -77,14 +78,12 @@ class Api(HttpApi):
         "their fault": Refusal(error(503, "1900", "Message generation module not available"), TemporaryFailure, "1900"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
-    not_a_success: ClassVar = {
+    not_a_success: ClassVar = HttpApi.not_a_success | {
         "nobody accepted": Refusal(
             Answer(200, {"results": {"total_rejected_recipients": 1, "total_accepted_recipients": 0, "id": "1"}}),
             PermanentFailure,
             "rejected_recipients",
         ),
-        "no id": Refusal(Answer(200, {"results": {"total_accepted_recipients": 1}}), TemporaryFailure, "no id"),
-        "no JSON": Refusal(Answer(200, b"<h1>Hello</h1>"), TemporaryFailure, "Hello"),
     }
 
     def understood(self, message: Message) -> Message:

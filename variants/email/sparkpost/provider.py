@@ -7,13 +7,12 @@ from typing import Any
 import httpx2
 
 from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
 from app.mail.message import Address, Attachment, Message
 from app.settings import get_settings
 
 __all__ = ["check", "send"]
 
-HOUR = 3600.0
 OVER_LIMIT = 420
 # Our domain is blocked, or is not verified.
 OURS = {"7000", "7001"}
@@ -25,22 +24,23 @@ LITERAL_BRACES = BRACES + "opening_double_curly()" + "}" * 2
 def send(message: Message, idempotency_key: str) -> str:
     """SparkPost's id. It knows no keys: if its answer is lost, the next attempt may deliver twice."""
     settings = get_settings()
-    headers = {"Authorization": settings.sparkpost_api_key}
     url = f"{settings.sparkpost_url}/api/v1/transmissions"
-    reply = http.post("SparkPost", url, json=_payload(message), headers=headers)
+    reply = http.post("SparkPost", url, json=_payload(message), headers=_key())
     if not reply.is_success:
         raise _failure(reply)
-    transmission = http.message_id("SparkPost", reply, lambda answer: answer["results"]["id"])
-    if reply.json()["results"].get("total_accepted_recipients") == 0:
+    if http.name_of(reply, "results", "total_accepted_recipients") == "0":
         raise PermanentFailure(http.said("SparkPost", reply))
-    return transmission
+    return http.message_id("SparkPost", reply, idempotency_key, lambda answer: answer["results"]["id"])
 
 
 def check() -> str:
     """What `app doctor` says."""
-    if not get_settings().sparkpost_api_key:
-        raise ProviderMisconfigured("SPARKPOST_API_KEY is not set.")
-    return "SparkPost"
+    http.require("sparkpost_api_key")
+    return http.check("SparkPost", f"{get_settings().sparkpost_url}/api/v1/account", headers=_key())
+
+
+def _key() -> dict[str, str]:
+    return {"Authorization": get_settings().sparkpost_api_key}
 
 
 def _payload(message: Message) -> dict[str, Any]:
@@ -48,12 +48,12 @@ def _payload(message: Message) -> dict[str, Any]:
     to = ", ".join(map(str, message.to))
     headers = {"CC": _literal(message.cc), **{name: _literal([value]) for name, value in message.headers.items()}}
     content = {
-        "from": _said({"email": message.sender.email, "name": _literal([message.sender.name])}),
+        "from": http.filled({"email": message.sender.email, "name": _literal([message.sender.name])}),
         "subject": _literal([message.subject]),
         "reply_to": _literal(message.reply_to),
         "text": message.text,
         "html": message.html,
-        "headers": _said(headers),
+        "headers": http.filled(headers),
         "attachments": [_file(file, file.name) for file in message.attachments if not file.content_id],
         "inline_images": [_file(file, file.content_id) for file in message.attachments if file.content_id],
     }
@@ -64,13 +64,9 @@ def _payload(message: Message) -> dict[str, Any]:
         # It takes one tag.
         "campaign_id": message.tags[0] if message.tags else "",
         "metadata": dict(message.metadata),
-        "content": _said(content),
+        "content": http.filled(content),
     }
-    return _said(payload)
-
-
-def _said(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}
+    return http.filled(payload)
 
 
 def _literal(parts: Iterable[str | Address]) -> str:
@@ -89,5 +85,5 @@ def _failure(reply: httpx2.Response) -> Exception:
     if codes & LATER:
         return TemporaryFailure(http.said("SparkPost", reply))
     if reply.status_code == OVER_LIMIT:
-        return TemporaryFailure(http.said("SparkPost", reply), HOUR)
+        return QuotaExhausted(http.said("SparkPost", reply))
     return http.failure("SparkPost", reply)

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.mail.callback import Callback, documented, each
+from app.mail.callback import Callback, agreed, documented, each
 from app.mail.events import Kind, MailEvent, Received
-from app.settings import get_settings
 
 __all__ = ["receive"]
 
@@ -29,7 +28,7 @@ ADMIN = {"25", "80"}
 @documented
 def receive(callback: Callback) -> Received:
     """Raises CallbackRefused."""
-    callback.require_password(get_settings().sparkpost_webhook_password)
+    callback.require_password(agreed("sparkpost_webhook_password"))
     said = callback.json()
     # Whose "msys" is empty is a test of the address.
     reports = [report for one in said for report in one["msys"].values()]

@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 # Seconds; what asks for more is not believed.
 LONGEST_RETRY_AFTER = 24 * 3600
+# A month and a day: what has not renewed itself by then does not do so by waiting.
+LONGEST_FREE_WAIT = timedelta(days=32)
 
 
 class JobTask(Task[..., Any]):
@@ -40,7 +42,8 @@ class JobTask(Task[..., Any]):
 
     Any exception but those named in `dont_autoretry_for` is tried again, after a random delay whose
     bound grows: eight attempts take about an hour and a half. An exception with a `retry_after`, in
-    seconds, decides itself. Celery's own options (`soft_time_limit`, `time_limit`, `queue`) mean
+    seconds, decides itself; with `spends_attempt = False` it is not counted, for up to a month: so a
+    job outlasts a quota. Celery's own options (`soft_time_limit`, `time_limit`, `queue`) mean
     what they mean for every task.
     """
 
@@ -118,7 +121,7 @@ def _run(task: JobTask, job_id: UUID) -> None:
             log.warning("job given to another worker")
             raise Stopped from None
         except Exception as error:
-            _end_badly(task, claimed.attempts - claimed.crashes, mine, error)
+            _end_badly(task, claimed, mine, error)
         # One line for a job; the row has the rest.
         log.info("job succeeded", task=task.name, attempt=claimed.attempts, seconds=round(monotonic() - started, 3))
 
@@ -137,12 +140,13 @@ def _attempt(task: JobTask, claimed: Any, mine: dict[str, Any], connection: Conn
         Session.commit(session)
 
 
-def _end_badly(task: JobTask, attempt: int, mine: dict[str, Any], error: Exception) -> None:
-    """Write down why, on a connection of its own: the one of the attempt may be what broke.
-
-    `attempt` does not count those that died with their worker.
-    """
+def _end_badly(task: JobTask, claimed: Any, mine: dict[str, Any], error: Exception) -> None:
+    """Write down why, on a connection of its own: the one of the attempt may be what broke."""
+    # Those that died with their worker do not count.
+    attempt = claimed.attempts - claimed.crashes
     final, reason = _judge(task, attempt, error)
+    if unspent := _costs_nothing(claimed, error):
+        final = False
     wait = 0 if final else _seconds_until_retry(task, attempt, error)
     told = mine | {"reason": as_text(reason)}
     with engine().begin() as connection:
@@ -151,7 +155,7 @@ def _end_badly(task: JobTask, attempt: int, mine: dict[str, Any], error: Excepti
             if connection.execute(FAIL, told).rowcount:
                 tell_owner(connection, mine["job_id"])
         elif not cancelled:
-            connection.execute(RETRY, told | {"delay": timedelta(seconds=wait)})
+            connection.execute(RETRY, told | {"delay": timedelta(seconds=wait), "unspent": int(unspent)})
     if cancelled:
         log.info("job cancelled", task=task.name)
         raise Ignore
@@ -172,9 +176,15 @@ def _judge(task: JobTask, attempt: int, error: Exception) -> tuple[bool, str]:
     return attempt >= task.max_attempts, f"{type(error).__name__} in attempt {attempt}; the log has the details."
 
 
+def _costs_nothing(claimed: Any, error: Exception) -> bool:
+    """Whether the error says that waiting is all there is to do, and the job has not waited too long already."""
+    waited = datetime.now(UTC) - claimed.created_at
+    return not getattr(error, "spends_attempt", True) and waited < LONGEST_FREE_WAIT
+
+
 def _seconds_until_retry(task: JobTask, attempt: int, error: Exception) -> float:
     asked = getattr(error, "retry_after", None)
-    if isinstance(asked, (int, float)) and 0 < asked < LONGEST_RETRY_AFTER:
+    if isinstance(asked, (int, float)) and 0 < asked <= LONGEST_RETRY_AFTER:
         return asked
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         # The database was away for a moment, and is back: the row could be claimed again.

@@ -74,7 +74,11 @@ FAIL = MINE.values(status=Status.FAILED, error=REASON, history=_history(REASON),
 STOP_CANCELLED = MINE.where(_cancelled).values(
     status=Status.CANCELLED, error=None, history=_history(literal("cancelled")), **FINISHED
 )
-RETRY = MINE.values(error=REASON, **_queued(_after("delay"), _after("delay"), REASON))
+RETRY = MINE.values(
+    error=REASON,
+    attempts=Job.attempts - bindparam("unspent", 0, type_=Integer),
+    **_queued(_after("delay"), _after("delay"), REASON),
+)
 
 # The main process of a worker speaks for its attempts, without their tokens: for all of them, or for that of one message.
 # The first condition has an index.

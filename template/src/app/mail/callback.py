@@ -15,7 +15,16 @@ from starlette.requests import Request
 from app.mail.events import MailEvent, Received
 from app.settings import get_settings
 
-__all__ = ["Callback", "CallbackRefused", "callback_of", "documented", "each"]
+__all__ = [
+    "Callback",
+    "CallbackRefused",
+    "CallbackUnreadable",
+    "NothingAgreed",
+    "agreed",
+    "callback_of",
+    "documented",
+    "each",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +36,22 @@ OTHER_SHAPE = (AttributeError, LookupError, TypeError, ValueError, OverflowError
 
 class CallbackRefused(Exception):
     """Nobody can tell that the provider sent it."""
+
+
+class CallbackUnreadable(CallbackRefused):
+    """It has another shape than the provider documents, and would have it again."""
+
+
+class NothingAgreed(CallbackRefused):
+    """Nobody can tell as long as a setting of ours is missing; then it is worth saying again."""
+
+
+def agreed(name: str) -> str:
+    """The setting of that name; raises NothingAgreed if it is empty."""
+    secret: str = getattr(get_settings(), name)
+    if not secret:
+        raise NothingAgreed(f"{name.upper()} is not set.")
+    return secret
 
 
 @dataclass(frozen=True)
@@ -62,8 +87,13 @@ class Callback:
             given = b64decode(credentials, validate=True).partition(b":")[2]
         except ValueError:
             given = b""
-        if not password or scheme.lower() != "basic" or not hmac.compare_digest(given, password.encode()):
+        if scheme.lower() != "basic" or not hmac.compare_digest(given, password.encode()):
             raise CallbackRefused("The password is not the one of our address.")
+
+    def require_secret(self, secret: str) -> None:
+        """Of the query, for providers that can say nothing else: it is part of the address that they are told."""
+        if not hmac.compare_digest(self.query.get("secret", "").encode(), secret.encode()):
+            raise CallbackRefused("The secret is not the one of our address.")
 
     def require_fresh(self, timestamp: str | float, tolerance: float = TOLERANCE) -> None:
         """Of seconds since 1970: what is older was recorded, and is sent by somebody else."""
@@ -83,7 +113,7 @@ def documented(receive: Callable[[Callback], Received]) -> Callable[[Callback], 
         try:
             return receive(callback)
         except OTHER_SHAPE as error:
-            raise CallbackRefused(f"It is not what the provider documents: {error!r}") from error
+            raise CallbackUnreadable(f"It is not what the provider documents: {error!r}") from error
 
     return read
 

@@ -25,7 +25,10 @@ class Kind(StrEnum):
 
 @checked_dataclass(frozen=True)
 class MailEvent:
-    """Checked, for it comes from outside. `id` is the same when the provider reports it again. `message_id` is what `send` returned."""
+    """Checked, for it comes from outside. `id` is the same when the provider reports it again. `message_id` is what `send` returned.
+
+    `email` is empty where the provider does not say which of several recipients it means.
+    """
 
     id: str
     kind: Kind

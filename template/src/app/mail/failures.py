@@ -1,4 +1,4 @@
-"""The three ways in which sending fails, whoever carries the message."""
+"""The ways in which sending fails, whoever carries the message."""
 
 
 class TemporaryFailure(Exception):
@@ -7,6 +7,15 @@ class TemporaryFailure(Exception):
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class QuotaExhausted(TemporaryFailure):
+    """The account may send no more this hour, day or month. Waiting for that uses up none of the job's attempts."""
+
+    spends_attempt = False
+
+    def __init__(self, reason: str, retry_after: float = 4 * 3600) -> None:
+        super().__init__(reason, retry_after)
 
 
 class PermanentFailure(Exception):

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from email import headerregistry
 from email.errors import HeaderParseError
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 
 from email_validator import EmailNotValidError, validate_email
 
-from app.mail.policy import READABLE
+from app.mail.policy import ENCODED, READABLE
 from app.settings import get_settings
 
 __all__ = ["Address", "Attachment", "Message", "MessageInvalid", "list_unsubscribe"]
@@ -123,34 +124,40 @@ class Message:
         for problem in _problems(self):
             raise MessageInvalid(problem)
 
+    def message_id(self, key: str) -> str:
+        """Of our own domain."""
+        return f"<{key}@{self.sender.email.rpartition('@')[2]}>"
+
     @property
     def recipients(self) -> tuple[Address, ...]:
         return (*self.to, *self.cc, *self.bcc)
 
-    def as_email(self, message_id: str) -> EmailMessage:
-        """RFC 5322 without Bcc, with our own domain in the Message-ID, and a body that a person can read."""
-        email = EmailMessage(policy=READABLE)
+    def as_bytes(self, key: str) -> bytes:
+        """What any mail server takes: `as_email` with its bodies encoded where they are not plain ASCII."""
+        return self.as_email(key, ENCODED).as_bytes(policy=READABLE)
+
+    def as_email(self, key: str, body: "EmailPolicy[EmailMessage]" = READABLE) -> EmailMessage:
+        """RFC 5322 without Bcc, whose Message-ID has the key, and a body that a person can read."""
+        email = EmailMessage(policy=body)
         email["From"] = self.sender.as_header()
         for name, addresses in {"To": self.to, "Cc": self.cc, "Reply-To": self.reply_to}.items():
             if addresses:
                 email[name] = tuple(address.as_header() for address in addresses)
         email["Subject"] = self.subject
         email["Date"] = format_datetime(datetime.now(UTC))
-        email["Message-ID"] = f"<{message_id}@{self.sender.email.rpartition('@')[2]}>"
+        email["Message-ID"] = self.message_id(key)
         for name, value in self.headers.items():
             email[name] = value
         email.set_content(self.text)
         email.add_alternative(self.html, subtype="html")
         html = email.get_body(("html",))
-        for attachment in self.attachments:
-            main, _, sub = attachment.type.partition("/")
-            if attachment.content_id and html:
-                content_id = f"<{attachment.content_id}>"
-                html.add_related(
-                    attachment.content, main, sub, filename=attachment.name, cid=content_id, disposition="inline"
-                )
+        for file in self.attachments:
+            main, _, sub = file.type.partition("/")
+            if file.content_id and html:
+                cid = f"<{file.content_id}>"
+                html.add_related(file.content, main, sub, filename=file.name, cid=cid, disposition="inline")
             else:
-                email.add_attachment(attachment.content, main, sub, filename=attachment.name)
+                email.add_attachment(file.content, main, sub, filename=file.name)
         return email
 
 

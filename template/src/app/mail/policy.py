@@ -3,7 +3,7 @@
 from email import headerregistry, policy
 from functools import lru_cache
 
-__all__ = ["READABLE"]
+__all__ = ["ENCODED", "READABLE"]
 
 _class_of = lru_cache(headerregistry.HeaderRegistry().__getitem__)
 
@@ -17,3 +17,5 @@ class Headers(headerregistry.HeaderRegistry):
 
 # Up to the longest line that SMTP allows nothing is wrapped or encoded: a link stays a link.
 READABLE = policy.SMTP.clone(max_line_length=998, header_factory=Headers())
+# Not every server takes other characters than ASCII (8BITMIME), and encoded lines have 76 at most.
+ENCODED = READABLE.clone(cte_type="7bit", max_line_length=76)
