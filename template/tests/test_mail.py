@@ -127,3 +127,14 @@ def test_outside_production_mail_leaves_to_those_who_asked_for_it(
     deliver(message(), idempotency_key="0001")
 
     assert (len(carried), len(outbox())) == ((1, 0) if leaves else (0, 1))
+
+
+def test_in_a_dry_run_nothing_leaves_from_production_either(monkeypatch: pytest.MonkeyPatch, outbox: Outbox) -> None:
+    for name, value in {"environment": "production", "mail_dry_run": True}.items():
+        monkeypatch.setattr(get_settings(), name, value)
+    carried = []
+    monkeypatch.setattr(provider, "send", lambda mail, _: carried.append(mail))
+
+    deliver(message(), idempotency_key="0001")
+
+    assert (carried, len(outbox())) == ([], 1)
