@@ -15,7 +15,8 @@ import pytest
 from combinations import AXES, COMBINATIONS, DEFAULTS, SUITES, Answers, label
 from conftest import Generate, present_or_skipped
 from run_folder import RunFolder
-from services import database, url_of
+from services import database as databases
+from services import url_of
 from suite import commands, execute, place, prove
 
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
@@ -95,7 +96,7 @@ def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_fo
         assert 2 <= len(lines) - len(kept) <= 3
     with present_or_skipped():
         server = url_of(run_folder, "postgresql")
-    with database(run_folder) as url, psycopg.connect(server, autocommit=True) as connection:
+    with databases(run_folder) as url, psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{urlsplit(url).path[1:]}"'.encode())
         variables = {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "x" * 32, "ENVIRONMENT": "test"}
         words = "uv run app migrate && uv run alembic revision --autogenerate -m 'drop reports'"
@@ -117,6 +118,26 @@ def test_the_page_can_be_left_out_as_the_readme_says(generate: Generate, proved:
 
     assert len(lines) - len(kept) == 2
     proved(project, DEFAULT)
+
+
+@pytest.mark.parametrize("database", AXES["database"])
+def test_many_questions_find_no_answer_that_the_document_does_not_know(
+    generate: Generate, run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    """And many samples no time that tells which addresses have an account."""
+    monkeypatch.setenv("FUZZ_EXAMPLES", "60")
+    monkeypatch.setenv("TIMING_SAMPLES", "101")
+    project = generate(database=database)
+    with present_or_skipped():
+        url_of(run_folder, "postgresql")
+
+    with databases(run_folder) as url:
+        variables = place().environment(sys.executable) | {"TEST_DATABASE_URL": url}
+        words = "uv sync --quiet && uv run pytest -rP tests/test_fuzz.py tests/test_timing.py"
+        output = execute("bash", "-ec", words, cwd=place().put(project), **variables)
+
+    print(*[line for line in output.splitlines() if "medians" in line or " passed" in line], sep="\n")
+    assert " passed" in output
 
 
 def test_every_choice_of_ci_has_commands(generate: Generate) -> None:
