@@ -19,7 +19,6 @@ from app.mail.message import Message
 
 __all__ = ["Answer", "HttpApi", "Refusal", "Request"]
 
-
 # Of its requests' body, written from what the provider documents: its $comment says from where, or why there is none.
 SCHEMA = Draft202012Validator(json.loads((Path(__file__).parent / "provider_schema.json").read_text()))
 
@@ -65,9 +64,8 @@ class HttpApi(ABC):
     `settings` are what the service has to be told, and the doctor misses each; `secrets` the values
     among them that no error may repeat; `documented` those that are right as they are; `url_setting`
     is the one that leads to this server. `not_a_success` are answers that look well and are not,
-    `without_id` those that take a message and do not say its id. A question changes nothing: each GET, and
-    a POST to the path `question`. The doctor hears that the key is known (`knows`), not (`refuses_key`), or
-    that it may not ask (`spares_key`).
+    `without_id` take a message and do not say its id. A question is a GET, or a POST to the path `question`:
+    its answer is that the key is known (`knows`), is not (`refuses_key`), or may not ask (`spares_key`).
     Of its webhook: the `kinds` of event, the `webhook_settings`, and what of a request nobody else can
     change (`signs`): who sends it ("secret"), its "body", or its "time", after which it is too old.
     """
@@ -121,7 +119,6 @@ class HttpApi(ABC):
         self.answer = answer
 
     def will_say(self, opinion: Answer) -> None:
-        """To a question, which changes nothing."""
         self.opinion = opinion
 
     def falls_silent(self) -> None:
@@ -187,10 +184,10 @@ class HttpApi(ABC):
                     self.connection.close()
                     return
                 answer = api.opinion if asked else api.answer
+                usual = {"Content-Type": "application/json", "Content-Length": str(len(answer.content))}
                 self.send_response(answer.status)
-                for name, value in ({"Content-Type": "application/json"} | answer.headers).items():
+                for name, value in (usual | answer.headers).items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.content)))
                 self.end_headers()
                 self.wfile.write(answer.content)
 
