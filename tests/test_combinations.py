@@ -14,8 +14,8 @@ from combinations import COMBINATIONS, QUICK, TEMPLATE, Answers, label
 from conftest import Generate
 from suite import execute
 
-# Templates that the service renders: of its mail, and of the page that shows it.
-MAIL = ("src/app/mail/templates/", "src/app/mail/pages/")
+# Templates that the service renders: of its mail, of the page that shows it, and of those that its links open.
+RENDERED_THERE = ("src/app/mail/templates/", "src/app/mail/pages/", "src/app/users/page.html")
 SCHEMAS = {
     "compose.yaml": "vendor.compose-spec",
     ".github/workflows/ci.yml": "vendor.github-workflows",
@@ -42,7 +42,7 @@ def test_fresh_output_is_clean(generate: Generate, answers: Answers) -> None:
         text = file.read_text("utf-8")
         name = file.relative_to(project).as_posix()
         assert "{" not in name, name
-        if not name.startswith(MAIL):
+        if not name.startswith(RENDERED_THERE):
             assert not re.search(r"\{[%#{]", text), f"{name} has leftover Jinja"
         assert not text or text.endswith("\n"), f"{name} does not end in a newline"
         assert not text.endswith("\n\n"), f"{name} ends in an empty line"

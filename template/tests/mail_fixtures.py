@@ -16,7 +16,7 @@ from app.log import configure_logging
 from app.main import create_app
 from app.settings import get_settings
 
-__all__ = ["Mailed", "Outbox", "carrier", "development", "mailed", "outbox", "page", "token_in"]
+__all__ = ["Mailed", "Outbox", "carrier", "development", "mailed", "outbox", "page", "token_in", "webhook_set_up"]
 
 Outbox = Callable[[], list[EmailMessage]]
 
@@ -83,3 +83,10 @@ def carrier(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         for name, value in (api.settings | api.address()).items():
             monkeypatch.setattr(get_settings(), name, value)
         yield api
+
+
+@pytest.fixture
+def webhook_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What proves a report, where the provider reports."""
+    for name, value in getattr(Api, "webhook_settings", {}).items():
+        monkeypatch.setattr(get_settings(), name, value)

@@ -8,7 +8,6 @@ import pytest
 from conftest import register
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from provider_api import Api
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 from work import add_user
@@ -16,7 +15,6 @@ from work import add_user
 from app.jobs.enqueue import enqueue
 from app.realtime import Dropped, Subscription
 from app.security import sign_token
-from app.settings import get_settings
 from app.sign_ins.models import SignIn
 from app.users.models import User
 
@@ -97,13 +95,7 @@ def _streams_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Subscription, "changes", changes)
 
 
-@pytest.fixture
-def _webhook_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in getattr(Api, "webhook_settings", {}).items():
-        monkeypatch.setattr(get_settings(), name, value)
-
-
-@pytest.mark.usefixtures("_streams_end", "_webhook_set_up")
+@pytest.mark.usefixtures("_streams_end", "webhook_set_up")
 @pytest.mark.parametrize("who", WHO)
 def test_every_route_answers_as_the_table_says(client: TestClient, session: Session, who: str) -> None:
     owner, other = (register(client, session, f"{name}@example.org") for name in ("owner", "other"))

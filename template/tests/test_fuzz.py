@@ -50,7 +50,7 @@ def _from_everywhere(api: FastAPI) -> Iterator[None]:
     api.dependency_overrides.clear()
 
 
-@pytest.mark.usefixtures("_from_everywhere")
+@pytest.mark.usefixtures("_from_everywhere", "webhook_set_up")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_whatever_is_asked_the_answer_is_one_of_the_document(
     client: TestClient, session: Session, operation: Any

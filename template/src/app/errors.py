@@ -11,7 +11,17 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-__all__ = ["SAFE_HEADERS", "Invalid", "NotFound", "Problem", "add_problem_handlers", "problems", "reply_of"]
+__all__ = [
+    "SAFE_HEADERS",
+    "InternalError",
+    "Invalid",
+    "NotFound",
+    "Problem",
+    "Unavailable",
+    "add_problem_handlers",
+    "problems",
+    "reply_of",
+]
 
 # Of every answer that names no others: what is meant for programs loads nothing, is no part of a page, and is not kept.
 SAFE_HEADERS = {
@@ -62,6 +72,19 @@ class Invalid(Problem):
     status, code, title = 422, "invalid-request", "Invalid request"
 
 
+class Unavailable(Problem):
+    """The database does not answer; try again in a few seconds."""
+
+    status, code, title = 503, "unavailable", "Unavailable"
+    headers = {"Retry-After": "5"}
+
+
+class InternalError(Problem):
+    """Something broke here; the log has it."""
+
+    status, code, title = 500, "internal-error", "Internal error"
+
+
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's `responses` of a route that raises these."""
     content = {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}}
@@ -103,15 +126,12 @@ def add_problem_handlers(api: FastAPI) -> None:
     @api.exception_handler(TimeoutError)
     async def no_database(request: Request, error: Exception) -> Response:
         log.error("database unavailable", exc_info=error)
-        detail = "The database does not answer; try again in a few seconds."
-        return _reply(request, 503, "unavailable", "Unavailable", detail, headers={"Retry-After": "5"})
+        return reply_of(request, Unavailable())
 
     @api.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
         # Starlette replies to this one outside of all middleware, so their headers are added here.
-        headers = SAFE_HEADERS | {"X-Request-ID": _request_id(request)}
-        detail = "Something broke here; the log has it."
-        return _reply(request, 500, "internal-error", "Internal error", detail, headers=headers)
+        return reply_of(request, InternalError(headers=SAFE_HEADERS | {"X-Request-ID": _request_id(request)}))
 
 
 def reply_of(request: Request, problem: Problem) -> Response:

@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import SAFE_HEADERS, Problem, reply_of
+from app.errors import SAFE_HEADERS, InternalError, Invalid, Problem, Unavailable, reply_of
 from app.settings import Settings
 
-__all__ = ["BodyTooLarge", "HostUnknown", "TimedOut", "protect"]
+__all__ = ["ANYWHERE", "protect"]
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,10 @@ class TimedOut(Problem):
 
     status, code, title = 503, "timed-out", "Timed out"
     headers = {"Retry-After": "5"}
+
+
+# What any route may answer.
+ANYWHERE = (HostUnknown, BodyTooLarge, Invalid, InternalError, TimedOut, Unavailable)
 
 
 def protect(api: FastAPI, settings: Settings) -> None:

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from app import docs, health
 from app.audit import routes as audit
 from app.deliveries import routes as deliveries
-from app.errors import Invalid, add_problem_handlers, problems
-from app.http import protect
+from app.errors import add_problem_handlers, problems
+from app.http import ANYWHERE, protect
 from app.jobs import events
 from app.jobs import routes as jobs
 from app.jobs.events import make_hub
@@ -38,7 +38,7 @@ def create_app() -> FastAPI:
     api = FastAPI(
         title=settings.project_name,
         lifespan=lifespan,
-        responses=problems(Invalid),
+        responses=problems(*ANYWHERE),
         # docs.py has a page of its own.
         docs_url=None,
         redoc_url=None,

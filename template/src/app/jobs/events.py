@@ -142,7 +142,7 @@ async def _serve(websocket: WebSocket, ticket: str, only: UUID | None, since: in
         async for event in _events(hub, sign_in_id, owners[0]["id"], only, since):
             kind, data = event.event or "heartbeat", event.raw_data or "null"
             async with timeout(PATIENCE):
-                await websocket.send_text(f'{{"event":"{kind}","id":"{event.id or ""}","data":{data}}}')
+                await websocket.send_text("{" + f'"event":"{kind}","id":"{event.id or ""}","data":{data}' + "}")
         await websocket.close(1012, "Come back for a new snapshot.")
     except (WebSocketDisconnect, TimeoutError):
         # It went, or takes nothing any more.
