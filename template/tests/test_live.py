@@ -1,12 +1,10 @@
 """People watch their jobs, by sockets and streams."""
 
 import json
-from asyncio import run
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -24,7 +22,6 @@ from app.jobs import events
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job
 from app.main import create_app
-from app.realtime import MOST_BEHIND, Change, Dropped, Subscription
 from app.users.models import User
 
 Headers = dict[str, str]
@@ -187,16 +184,3 @@ def test_streams_of_two_processes_show_each_change_and_go_on_where_a_client_was(
     assert {event["data"]["progress"]["done"] for event in changes} == {4}
     assert resumed["data"][0]["progress"]["done"] == 7
     assert client.get(EVENTS).status_code == 401
-
-
-def test_a_client_that_takes_nothing_is_dropped_and_what_changes_often_is_kept_once(user: User) -> None:
-    slow, busy = Subscription(), Subscription()
-    changes = [Change(new_job_id, 1, "{}") for new_job_id in (uuid4() for _ in range(MOST_BEHIND + 1))]
-
-    for number, change in enumerate(changes):
-        slow.offer(change)
-        busy.offer(Change(user.id, number, str(number)))
-
-    assert [change.json for change in run(busy.changes(1)) or ()] == [str(MOST_BEHIND)]
-    with pytest.raises(Dropped):
-        run(slow.changes(1))

@@ -30,7 +30,7 @@ ASKS: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
     "sign in": lambda email: ("/api/v1/auth/token", {"data": {"username": email, "password": "wrong password"}}),
     "register": lambda email: ("/api/v1/users", {"json": {"email": email, "password": PASSWORD}}),
     "forgotten": lambda email: ("/api/v1/auth/forgotten-password", {"json": {"email": email}}),
-    "resend": lambda email: ("/api/v1/auth/resend-verification", {"json": {"email": email}}),
+    "verification link": lambda email: ("/api/v1/auth/verification-link", {"json": {"email": email}}),
 }
 
 

@@ -146,7 +146,7 @@ def test_a_new_link_comes_for_who_waits_for_one_and_the_answer_is_always_the_sam
     mailed()
 
     replies = [
-        client.post("/api/v1/auth/resend-verification", json={"email": email})
+        client.post("/api/v1/auth/verification-link", json={"email": email})
         for email in (user.email, "grace@example.org", "nobody@example.org")
     ]
 
