@@ -1,6 +1,6 @@
 """Every operation of the API's own document, asked with what nobody expects.
 
-FUZZ_EXAMPLES=200 asks so many times in each operation; a few find gross mistakes, and cost little.
+FUZZ_EXAMPLES=200 asks so many times in each operation; one finds gross mistakes, and costs little.
 """
 
 import os
@@ -29,7 +29,7 @@ from test_authorization import bearer
 from app.client import Client, client_of
 from app.main import create_app
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
