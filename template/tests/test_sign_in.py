@@ -115,3 +115,4 @@ def test_a_device_has_a_name_that_people_know(agent: str, device: str) -> None:
 def test_neighbours_in_one_ipv6_network_are_one_client() -> None:
     assert Client("2001:db8:1:2:3:4:5:6").network == Client("2001:db8:1:2::1").network
     assert Client("192.0.2.1").network != Client("192.0.2.2").network
+    assert Client("::ffff:192.0.2.1").network == Client("192.0.2.1").network != Client("::ffff:192.0.2.2").network

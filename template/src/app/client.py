@@ -39,7 +39,10 @@ class Client(NamedTuple):
             address = ip_address(self.address)
         except ValueError:
             return self.address
-        return str(IPv6Address(int(address) >> 64 << 64)) if isinstance(address, IPv6Address) else self.address
+        if isinstance(address, IPv6Address):
+            # A server that listens on both names an IPv4 client ::ffff:192.0.2.1.
+            address = address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64)
+        return str(address)
 
 
 async def client_of(request: Request) -> Client:
