@@ -44,6 +44,14 @@ def test_what_matters_needs_the_present_password(client: TestClient, user: User,
     assert can_sign_in(client, PASSWORD)
 
 
+@pytest.mark.parametrize("path", ["password", "email", "deletion"])
+def test_half_a_character_is_nobodys_password(client: TestClient, user: User, sign_in: SignIn, path: str) -> None:
+    body = '{"password": "an entirely new one", "email": "new@example.org", "current_password": "\\ud800"}'
+    headers = sign_in() | {"Content-Type": "application/json"}
+
+    assert client.post(f"/api/v1/users/me/{path}", content=body, headers=headers).status_code == 422
+
+
 def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_gets_a_notice(
     client: TestClient, user: User, sign_in: SignIn, mailed: Mailed
 ) -> None:

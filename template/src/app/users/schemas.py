@@ -22,6 +22,10 @@ def _address(text: str) -> str:
 def _decent(password: SecretStr) -> SecretStr:
     if not 10 <= len(password.get_secret_value()) <= 256:
         raise ValueError("A password has 10 to 256 characters.")
+    return _whole(password)
+
+
+def _whole(password: SecretStr) -> SecretStr:
     try:
         password.get_secret_value().encode()
     except UnicodeEncodeError:
@@ -29,8 +33,11 @@ def _decent(password: SecretStr) -> SecretStr:
     return password
 
 
-Email = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"format": "email"})]
+# The length first: what follows takes long for a long text.
+Email = Annotated[str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(_address)]
 Password = Annotated[SecretStr, AfterValidator(_decent), Field(json_schema_extra={"minLength": 10, "maxLength": 256})]
+# One that was given before today's rules counts too.
+CurrentPassword = Annotated[SecretStr, Field(max_length=256), AfterValidator(_whole)]
 
 
 class NewUser(BaseModel):
@@ -75,13 +82,13 @@ class NewPassword(MailedToken):
 
 class ChangedPassword(BaseModel):
     password: Password
-    current_password: SecretStr = Field(max_length=256)
+    current_password: CurrentPassword
 
 
 class ChangedEmail(BaseModel):
     email: Email
-    current_password: SecretStr = Field(max_length=256)
+    current_password: CurrentPassword
 
 
 class Deletion(BaseModel):
-    current_password: SecretStr = Field(max_length=256)
+    current_password: CurrentPassword
