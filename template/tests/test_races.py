@@ -1,0 +1,120 @@
+"""Two who want something of one account in the same moment: what its owner did last holds."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import PASSWORD, SetVariable, SignIn
+from fastapi.testclient import TestClient
+from mail_fixtures import Mailed, token_in
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.db import new_session
+from app.jobs.models import Job, Status
+from app.main import create_app
+from app.security import hash_password, password_matches
+from app.sign_ins.models import SignIn as SignInRow
+from app.users.models import User
+
+NEW = "an entirely new one"
+
+
+@pytest.fixture
+def owner_is_faster(user: User, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """While somebody's password is looked at, the owner changes it."""
+
+    def change_meanwhile(password: str, password_hash: str | None) -> tuple[bool, str | None]:
+        found = password_matches(password, password_hash)
+        with new_session() as session:
+            session.execute(update(User).values(password_hash=hash_password(NEW)))
+            session.commit()
+        return found
+
+    def begin() -> None:
+        monkeypatch.setattr("app.sign_ins.service.password_matches", change_meanwhile)
+        monkeypatch.setattr("app.users.service.password_matches", change_meanwhile)
+
+    return begin
+
+
+def test_nobody_signs_in_with_a_password_that_its_owner_has_just_changed(
+    client: TestClient, user: User, session: Session, owner_is_faster: Callable[[], None]
+) -> None:
+    owner_is_faster()
+
+    reply = client.post("/api/v1/auth/token", data={"username": user.email, "password": PASSWORD})
+
+    assert reply.status_code == 401
+    assert session.scalar(select(func.count()).select_from(SignInRow)) == 0
+
+
+@pytest.mark.parametrize("path", ["password", "email", "deletion"])
+def test_nobody_changes_an_account_by_a_password_that_its_owner_has_just_changed(
+    client: TestClient, user: User, sign_in: SignIn, session: Session, owner_is_faster: Callable[[], None], path: str
+) -> None:
+    thief = {"password": "the thief has this", "email": "thief@example.org", "current_password": PASSWORD}
+    headers = sign_in()
+    owner_is_faster()
+
+    reply = client.post(f"/api/v1/users/me/{path}", json=thief, headers=headers)
+
+    assert (reply.status_code, reply.json()["type"]) == (403, "urn:problem:password-needed")
+    assert session.scalar(select(func.count()).select_from(Job)) == 0
+    session.refresh(user)
+    assert password_matches(NEW, user.password_hash)[0]
+    assert user.deactivated_at is None
+
+
+def test_of_several_links_that_are_used_at_once_one_works(client: TestClient, user: User, mailed: Mailed) -> None:
+    for _ in range(5):
+        client.post("/api/v1/auth/forgotten-password", json={"email": user.email})
+    links = [{"token": token_in(message), "password": NEW} for message in mailed()]
+
+    with ThreadPoolExecutor(5) as threads:
+        replies = list(threads.map(lambda new: client.post("/api/v1/auth/reset-password", json=new), links))
+
+    assert sorted(reply.status_code for reply in replies) == [204] + [400] * 4
+
+
+def test_a_link_mailed_to_an_address_that_the_account_has_no_more_resets_nothing(
+    client: TestClient, user: User, session: Session, mailed: Mailed
+) -> None:
+    client.post("/api/v1/auth/forgotten-password", json={"email": user.email})
+    [message] = mailed()
+    session.execute(update(User).values(email="countess@example.org"))
+    session.commit()
+
+    reply = client.post("/api/v1/auth/reset-password", json={"token": token_in(message), "password": NEW})
+
+    assert (reply.status_code, reply.json()["type"]) == (400, "urn:problem:link-invalid")
+
+
+def test_a_squatters_job_that_is_late_mails_no_link_to_the_account_of_who_came_last(
+    client: TestClient, session: Session, run_job: Callable[[Job], object], mailed: Mailed
+) -> None:
+    squatter = {"email": "ada@example.org", "password": "the squatter's own words"}
+    client.post("/api/v1/users", json=squatter)
+    tokens = client.post("/api/v1/auth/token", data={"username": squatter["email"], "password": squatter["password"]})
+    headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+    mailed()
+    change = {"email": "squatter@example.org", "current_password": squatter["password"]}
+    assert client.post("/api/v1/users/me/email", json=change, headers=headers).status_code == 202
+    late = session.scalars(select(Job).where(Job.status == Status.QUEUED)).one()
+
+    client.post("/api/v1/users", json={"email": "ada@example.org", "password": PASSWORD})
+    run_job(late)
+
+    assert late.status == Status.FAILED
+    assert [message["To"] for message in mailed()] == ["ada@example.org"]
+
+
+def test_a_request_needs_one_connection_at_a_time(set_variable: SetVariable, user: User, sign_in: SignIn) -> None:
+    headers = sign_in()
+    set_variable("DATABASE_POOL_SIZE", "1")
+    change = {"email": "countess@example.org", "current_password": PASSWORD}
+
+    with TestClient(create_app()) as client:
+        reply = client.post("/api/v1/users/me/email", json=change, headers=headers)
+
+    assert reply.status_code == 202
