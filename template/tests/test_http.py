@@ -94,11 +94,19 @@ def test_other_names_are_refused_but_for_probes(set_variable: SetVariable) -> No
         known = client.get("/api/v1/users/me", headers={"Host": "Example.org:8443"})
         probe = client.get("/health/live", headers={"Host": "10.0.0.7:8000"})
         broken = client.get("/api/v1/users/me", headers={"Host": "[::1"})
+        path = [
+            client.get("/api/v1/users/me", headers={"Host": f"example.org{more}"})
+            for more in ("#x", "/x", "@evil.example")
+        ]
+        twice = client.get("/api/v1/users/me", headers=[("Host", "evil.example"), ("Host", "example.org")])
+        slash = client.get("/health/live/", headers={"Host": "evil.example"}, follow_redirects=False)
         with pytest.raises(WebSocketDisconnect), client.websocket_connect("/api/v1/jobs/events"):
             pass
 
     assert (refused.status_code, refused.json()["type"]) == (400, "urn:problem:host-unknown")
     assert "x-request-id" in refused.headers
+    assert [reply.status_code for reply in (*path, twice)] == [400] * 4
+    assert (slash.status_code, slash.headers.get("location")) == (404, None)
     assert [known.status_code, probe.status_code, broken.status_code] == [401, 200, 400]
 
 
@@ -113,6 +121,7 @@ def test_a_large_request_is_refused_whether_it_says_so_or_not(set_variable: SetV
 
     assert [reply.status_code for reply in replies] == [413, 413]
     assert {reply.headers["content-type"] for reply in replies} == {"application/problem+json"}
+    assert {reply.headers["connection"] for reply in replies} == {"close"}
 
 
 def test_a_request_without_an_answer_is_given_up(set_variable: SetVariable) -> None:

@@ -59,6 +59,21 @@ def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: 
     assert len(str(raised.value).splitlines()) == 1
 
 
+def test_a_secret_that_may_not_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.delenv("SECRET_KEY")
+    (tmp_path / "secret_key").write_bytes(b"\xff" * 40)
+
+    with pytest.raises(SettingsInvalid, match=r"secret_key.*: 'utf-8' codec can't decode"):
+        get_settings()
+
+
+def test_several_brokers_in_one_setting_are_for_celery_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "sentinel://:long-one@a:26379;sentinel://:long-one@b:26379")
+
+    assert get_settings().broker_url.startswith("sentinel://")
+
+
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "my-top-secret-" * 4)
 

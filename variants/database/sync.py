@@ -37,7 +37,8 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         connect_args=CONNECT_ARGS,
     )
     to_thread.current_default_thread_limiter().total_tokens = size
-    sessions = Sessions(engine, expire_on_commit=False)
+    # Closed means over: what a thread still does for a request that was given up is not written.
+    sessions = Sessions(engine, expire_on_commit=False, close_resets_only=False)
     sessions.turn = Semaphore(size)
     try:
         yield sessions

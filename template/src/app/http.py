@@ -1,10 +1,9 @@
 """What every answer carries, and what every request must respect: pure ASGI, which costs next to nothing."""
 
-from asyncio import CancelledError, Task, create_task, wait
+import re
+from asyncio import CancelledError, Task, create_task, current_task, get_running_loop
 from typing import Any
-from urllib.parse import urlsplit
 
-import structlog
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -15,7 +14,8 @@ from app.settings import Settings
 
 __all__ = ["ANYWHERE", "protect"]
 
-log = structlog.get_logger(__name__)
+# A name, or an IPv6 address in brackets; the port says nothing about who is meant.
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]*[a-z0-9-])\.?(:\d*)?", re.IGNORECASE)
 
 
 class HostUnknown(Problem):
@@ -28,6 +28,8 @@ class BodyTooLarge(Problem):
     """The request is larger than this service takes."""
 
     status, code, title = 413, "content-too-large", "Content Too Large"
+    # Or the server would read the rest of it, however long, to reach the next request.
+    headers = {"Connection": "close"}
 
 
 class TimedOut(Problem):
@@ -87,18 +89,17 @@ class KnownHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and not scope["path"].startswith("/health/"):
-            given = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-            if _name(given) not in self.hosts:
+            # More than one is a trick: others might read another one than we do.
+            given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+            if len(given) != 1 or _name(given[0]) not in self.hosts:
                 await _refuse(HostUnknown(), scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
 def _name(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    match = HOST.fullmatch(host)
+    return match[1].lower().strip("[]") if match else ""
 
 
 class BodyLimit:
@@ -120,7 +121,7 @@ class BodyLimit:
             received += len(message.get("body", b""))
             if received > self.most:
                 # FastAPI takes every other exception for a body that it cannot read.
-                raise HTTPException(BodyTooLarge.status, BodyTooLarge.title)
+                raise HTTPException(BodyTooLarge.status, BodyTooLarge.title, BodyTooLarge.headers)
             return message
 
         await self.app(scope, receive_a_part if scope["type"] == "http" else receive, send)
@@ -133,44 +134,34 @@ class Timeout:
         self.app, self.seconds = app, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        work = current_task()
+        if scope["type"] != "http" or work is None:
             await self.app(scope, receive, send)
             return
-        begun = late = False
+        refusal: Task[None] | None = None
+
+        def give_up() -> None:
+            nonlocal refusal
+            # At once: what runs in a thread cannot be stopped, and nobody is to wait for it.
+            refusal = create_task(_refuse(TimedOut(), scope, receive, send))
+            work.cancel()
 
         async def send_in_time(message: Message) -> None:
-            nonlocal begun
-            if not late:
-                begun = True
+            timer.cancel()
+            if refusal is None:
                 await send(message)
 
-        async def answer() -> None:
-            await self.app(scope, receive, send_in_time)
-
-        # A task of its own: a thread cannot be cancelled, and nobody is to wait for it.
-        task = create_task(answer())
+        timer = get_running_loop().call_later(self.seconds, give_up)
         try:
-            await wait({task}, timeout=self.seconds)
-            if begun or task.done():
-                await task
-                return
+            await self.app(scope, receive, send_in_time)
         except CancelledError:
-            task.cancel()
-            raise
-        late = True
-        task.cancel()
-        _given_up.add(task)
-        task.add_done_callback(_forget)
-        await _refuse(TimedOut(), scope, receive, send)
-
-
-_given_up: set[Task[None]] = set()
-
-
-def _forget(task: Task[None]) -> None:
-    _given_up.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        log.warning("in a request that was given up", exc_info=error)
+            # Somebody else's, or ours as well as somebody else's.
+            if refusal is None or work.uncancel():
+                raise
+        finally:
+            timer.cancel()
+        if refusal is not None:
+            await refusal
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

@@ -42,6 +42,8 @@ def create_app() -> FastAPI:
         # docs.py has a page of its own.
         docs_url=None,
         redoc_url=None,
+        # They would name whatever host the request names.
+        redirect_slashes=False,
         openapi_url="/openapi.json" if settings.api_docs else None,
     )
     protect(api, settings)
