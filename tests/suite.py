@@ -46,14 +46,15 @@ class Place:
     def put(self, render: Path) -> Path:
         """Make `project` equal `render`; a file that is the same already stays as it is, with its bytecode."""
         self.project.mkdir(parents=True, exist_ok=True)
-        wanted = {path.relative_to(render) for path in render.rglob("*") if path.is_file()}
-        for path in [path for path in self.project.rglob("*") if path.is_file()]:
+        wanted = {path.relative_to(render) for path in render.rglob("*")}
+        # Folders too: an empty one is still a package, or a message without its text.
+        for path in sorted(self.project.rglob("*"), reverse=True):
             name = path.relative_to(self.project)
             if name not in wanted and "__pycache__" not in name.parts:
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name in wanted:
             ours, theirs = self.project / name, render / name
-            if not ours.exists() or ours.read_bytes() != theirs.read_bytes():
+            if theirs.is_file() and (not ours.exists() or ours.read_bytes() != theirs.read_bytes()):
                 ours.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(theirs, ours)
         return self.project

@@ -12,7 +12,7 @@ import yaml
 
 from combinations import COMBINATIONS, QUICK, TEMPLATE, Answers, label
 from conftest import Generate
-from suite import execute
+from suite import Place, execute
 
 # Templates that the service renders: of its mail, of the page that shows it, and of those that its links open.
 RENDERED_THERE = ("src/app/mail/templates/", "src/app/mail/pages/", "src/app/users/page.html")
@@ -95,3 +95,18 @@ def test_the_readme_shows_what_is_there(generate: Generate) -> None:
     }
     fields = re.findall(r"^    (\w+): .*", (project / "src/app/settings.py").read_text(), re.MULTILINE)
     assert [name for name in fields if f"`{name.upper()}`" not in readme] == ["project_name"]
+
+
+def test_nothing_of_the_project_before_stays_in_its_place(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for file in (before / "both/kept.py", before / "gone/x.py", after / "both/kept.py", after / "both/new/y.py"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(file.name)
+    place = Place(tmp_path)
+    for folder in ("both", "gone"):
+        (place.put(before) / folder / "__pycache__").mkdir()
+
+    project = place.put(after)
+
+    left = {str(path.relative_to(project)) for path in project.rglob("*")}
+    assert left == {"both", "both/__pycache__", "both/kept.py", "both/new", "both/new/y.py"}
