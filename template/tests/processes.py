@@ -52,12 +52,12 @@ class Worker:
         return f"{get_settings().job_queue}@{gethostname()}"
 
     def start(self) -> None:
-        """Unless it lives. Its leases are long: in these tests nothing is to wait for one."""
+        """Unless it lives. Its leases are long, for nothing is to wait for one, and short enough for what has to."""
         if self.process is None or self.process.poll() is not None:
             worker = ["celery", "-q", "-A", "app.worker", "worker", "--without-gossip", "--without-mingle"]
             words = [sys.executable, "-m", *worker, "-n", self.name, "-P", self.pool, "-c", "2", "-l", "info"]
             words += ["--include", "work"]
-            environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "JOB_LEASE_SECONDS": "60"}
+            environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "JOB_LEASE_SECONDS": "20"}
             with self.log.open("ab") as output:
                 self.process = subprocess.Popen(
                     words, stdout=output, stderr=output, env=environment, start_new_session=True
