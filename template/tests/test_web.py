@@ -15,6 +15,9 @@ def test_the_page_is_whole_and_lets_in_nothing_from_elsewhere(client: TestClient
     assert "http://" not in reply.text.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in reply.text
     assert "innerHTML" not in reply.text
+    assert "<script>" not in reply.text
+    parts = {part.partition('"')[0] for part in reply.text.replace("href=", "src=").split('src="')[1:]}
+    assert {client.get(part).status_code for part in parts} <= {200}
 
 
 @pytest.mark.parametrize("path", ["/app/nothing.js", "/app/routes.py", "/app/..%2Fsettings.py"])
