@@ -3,13 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import PASSWORD, SignIn, register
+from conftest import PASSWORD, SignInAs, add_verified
 from fastapi.testclient import TestClient
 from mail_fixtures import Mailed, token_in
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.sign_ins.models import SignIn as SignInRow
+from app.sign_ins.models import SignIn
 from app.users.models import User
 
 NEW = "an entirely new one"
@@ -20,7 +20,7 @@ def can_sign_in(client: TestClient, password: str, email: str = "ada@example.org
 
 
 def test_a_changed_password_ends_the_other_sign_ins_and_is_told_by_mail(
-    client: TestClient, user: User, sign_in: SignIn, mailed: Mailed
+    client: TestClient, user: User, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     here, elsewhere = sign_in(), sign_in()
 
@@ -35,7 +35,7 @@ def test_a_changed_password_ends_the_other_sign_ins_and_is_told_by_mail(
 
 
 @pytest.mark.parametrize("path", ["password", "email", "deletion"])
-def test_what_matters_needs_the_present_password(client: TestClient, user: User, sign_in: SignIn, path: str) -> None:
+def test_what_matters_needs_the_present_password(client: TestClient, user: User, sign_in: SignInAs, path: str) -> None:
     change = {"password": NEW, "email": "new@example.org", "current_password": "a wrong one"}
 
     reply = client.post(f"/api/v1/users/me/{path}", json=change, headers=sign_in())
@@ -45,7 +45,7 @@ def test_what_matters_needs_the_present_password(client: TestClient, user: User,
 
 
 @pytest.mark.parametrize("path", ["password", "email", "deletion"])
-def test_half_a_character_is_nobodys_password(client: TestClient, user: User, sign_in: SignIn, path: str) -> None:
+def test_half_a_character_is_nobodys_password(client: TestClient, user: User, sign_in: SignInAs, path: str) -> None:
     body = '{"password": "an entirely new one", "email": "new@example.org", "current_password": "\\ud800"}'
     headers = sign_in() | {"Content-Type": "application/json"}
 
@@ -53,7 +53,7 @@ def test_half_a_character_is_nobodys_password(client: TestClient, user: User, si
 
 
 def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_gets_a_notice(
-    client: TestClient, user: User, sign_in: SignIn, mailed: Mailed
+    client: TestClient, user: User, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     change = {"email": "Countess@example.org", "current_password": PASSWORD}
     assert client.post("/api/v1/users/me/email", json=change, headers=sign_in()).status_code == 202
@@ -70,12 +70,12 @@ def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_gets_a_notice
 
 
 def test_an_address_that_somebody_has_proven_cannot_be_taken_over(
-    client: TestClient, user: User, session: Session, sign_in: SignIn, mailed: Mailed
+    client: TestClient, user: User, session: Session, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     change = {"email": "grace@example.org", "current_password": PASSWORD}
     client.post("/api/v1/users/me/email", json=change, headers=sign_in())
     [confirm] = mailed()
-    register(client, session, "grace@example.org")
+    add_verified(session, "grace@example.org")
 
     reply = client.post("/api/v1/auth/confirm-email", json={"token": token_in(confirm)})
     client.post("/api/v1/users/me/email", json=change, headers=sign_in())
@@ -86,7 +86,7 @@ def test_an_address_that_somebody_has_proven_cannot_be_taken_over(
 
 
 def test_a_deleted_account_ends_at_once_and_its_data_soon(
-    client: TestClient, user: User, session: Session, sign_in: SignIn, mailed: Mailed
+    client: TestClient, user: User, session: Session, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     headers = sign_in()
 
@@ -96,12 +96,12 @@ def test_a_deleted_account_ends_at_once_and_its_data_soon(
     assert client.get("/api/v1/users/me", headers=headers).status_code == 401
     assert not can_sign_in(client, PASSWORD)
     assert [message["Subject"] for message in mailed()] == ["Your account was deleted"]
-    for table in (User, SignInRow):
+    for table in (User, SignIn):
         assert session.scalar(select(func.count()).select_from(table)) == 0
 
 
 def test_a_forgotten_password_is_reset_by_a_mailed_link_that_works_once(
-    client: TestClient, user: User, sign_in: SignIn, mailed: Mailed
+    client: TestClient, user: User, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     signed_in = sign_in()
     client.post("/api/v1/auth/forgotten-password", json={"email": user.email})
@@ -132,7 +132,7 @@ def test_asking_for_a_reset_never_tells_whether_the_address_is_known(
 
 
 def test_a_second_link_of_another_purpose_is_cancelled_by_a_reset(
-    client: TestClient, user: User, sign_in: SignIn, mailed: Mailed
+    client: TestClient, user: User, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     thief = {"email": "thief@example.org", "current_password": PASSWORD}
     client.post("/api/v1/users/me/email", json=thief, headers=sign_in())

@@ -1,11 +1,10 @@
 """Who gets what answer from which route. A route that is not in the table fails."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from conftest import register
+from conftest import add_verified, bearer
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import func
@@ -14,7 +13,6 @@ from work import add_user
 
 from app.jobs.enqueue import enqueue
 from app.realtime import Dropped, Subscription
-from app.security import sign_token
 from app.sign_ins.models import SignIn
 from app.users.models import User
 
@@ -98,10 +96,10 @@ def _streams_end(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_streams_end", "webhook_set_up")
 @pytest.mark.parametrize("who", WHO)
 def test_every_route_answers_as_the_table_says(client: TestClient, session: Session, who: str) -> None:
-    owner, other = (register(client, session, f"{name}@example.org") for name in ("owner", "other"))
+    owner, other = (add_verified(session, f"{name}@example.org") for name in ("owner", "other"))
     asking = {"other": other, "anonymous": None}.get(who, owner if who in {"owner", "expired", "ended"} else None)
     if asking is None and who != "anonymous":
-        asking = register(client, session, f"{who}@example.org")
+        asking = add_verified(session, f"{who}@example.org")
         asking.admin = who == "admin"
         asking.verified_at = None if who == "unverified" else asking.verified_at
         asking.deactivated_at = func.now() if who == "deactivated" else None
@@ -117,24 +115,20 @@ def test_every_route_answers_as_the_table_says(client: TestClient, session: Sess
             owners = SignIn(id=uuid4(), user_id=owner.id, device="", address="")
             session.add(owners)
             targets["sign_in_id"] = owners.id
-        headers, url = bearer(session, asking, who), path.format(**targets)
+        headers, url = signed_in_as(session, asking, who), path.format(**targets)
         if path.endswith("/retry"):
-            client.post(url.replace("retry", "cancel"), headers=bearer(session, owner, "owner"))
+            client.post(url.replace("retry", "cancel"), headers=signed_in_as(session, owner, "owner"))
         answers[route] = client.request(method, url, headers=headers, **BODIES.get(route, {})).status_code
 
     assert answers == {route: codes[WHO.index(who)] for route, codes in TABLE.items()}
 
 
-def bearer(session: Session, user: User | None, who: str) -> dict[str, str]:
+def signed_in_as(session: Session, user: User | None, who: str) -> dict[str, str]:
     """The headers of a new sign-in of theirs, in the state that their column says; commits what was added."""
-    if user is None:
-        session.commit()
-        return {}
-    sign_in = SignIn(user_id=user.id, device="", address="", ended_at=func.now() if who == "ended" else None)
-    session.add(sign_in)
+    sign_in = user and SignIn(user_id=user.id, device="", address="", ended_at=func.now() if who == "ended" else None)
+    session.add_all([sign_in] if sign_in else [])
     session.commit()
-    seconds = -1 if who == "expired" else 60
-    return {"Authorization": f"Bearer {sign_token('access', sign_in.id, timedelta(seconds=seconds))}"}
+    return bearer(sign_in, seconds=-1 if who == "expired" else 60) if sign_in else {}
 
 
 def test_every_route_is_in_the_table(api: FastAPI) -> None:

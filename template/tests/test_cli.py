@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from alembic.command import downgrade
 from alembic.config import Config
-from conftest import PASSWORD, Published, SetVariable, SignIn
+from conftest import PASSWORD, Published, SetVariable, SignInAs
 from fastapi.testclient import TestClient
 from processes import until
 from typer.testing import CliRunner
@@ -31,7 +31,7 @@ def run(*words: str, answers: str = "") -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_an_admin_is_made_by_answering_two_questions(client: TestClient, sign_in: SignIn) -> None:
+def test_an_admin_is_made_by_answering_two_questions(client: TestClient, sign_in: SignInAs) -> None:
     code, _ = run("create-admin", answers=f"ada@example.org\n{PASSWORD}\n{PASSWORD}\n")
 
     me = client.get("/api/v1/users/me", headers=sign_in()).json()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import RunJob, SignIn
+from conftest import RunJob, SignInAs
 from fastapi.testclient import TestClient
 from mail_fixtures import Outbox
 from sqlalchemy import func, select
@@ -62,7 +62,7 @@ def test_a_job_that_mails_them_fails_at_once_and_says_why(session: Session, run_
     assert "bounced before" in (job.error or "")
 
 
-def test_an_admin_sees_and_lifts_it(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_an_admin_sees_and_lifts_it(client: TestClient, user: User, sign_in: SignInAs, session: Session) -> None:
     assert client.get("/api/v1/suppressed-addresses", headers=sign_in()).status_code == 403
     assert client.delete("/api/v1/suppressed-addresses/bob@example.org", headers=sign_in()).status_code == 403
     user.admin = True
@@ -76,7 +76,9 @@ def test_an_admin_sees_and_lifts_it(client: TestClient, user: User, sign_in: Sig
     assert client.get("/api/v1/suppressed-addresses", headers=sign_in()).json() == []
 
 
-def test_suppressed_addresses_come_in_pages(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_suppressed_addresses_come_in_pages(
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
+) -> None:
     session.add_all(SuppressedAddress(email=f"{name}@example.org", kind="complained", reason="") for name in "xyz")
     user.admin = True
     session.commit()

@@ -53,6 +53,7 @@ def cut(job: RunningJob) -> None:
     job.session.scalar(select(1))
 
 
+@pytest.mark.usefixtures("loss_noticed")
 @pytest.mark.parametrize(
     ("what", "longest"),
     [(cut, 2), (fails(Throttled()), 7), (fails(RuntimeError("disk full")), 30)],

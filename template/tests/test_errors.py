@@ -7,6 +7,7 @@ from sqlalchemy import literal, select
 from app.db import engine
 from app.errors import add_problem_handlers
 from app.log import RequestLog
+from app.main import create_app
 
 
 def test_an_unknown_path_and_a_wrong_method_are_problems_too(client: TestClient) -> None:
@@ -58,11 +59,13 @@ def test_text_that_no_column_can_keep_is_the_clients_error(words: str, status: i
     assert ("NUL" in reply.text) == (status == 422)
 
 
-def test_a_lost_database_is_a_503_and_the_next_request_works(client: TestClient) -> None:
-    assert client.get("/health/ready").status_code == 200
-    cut_connections()
+@pytest.mark.usefixtures("loss_noticed")
+def test_a_lost_database_is_a_503_and_the_next_request_works() -> None:
+    with TestClient(create_app()) as client:
+        assert client.get("/health/ready").status_code == 200
+        cut_connections()
 
-    replies = [client.get("/health/ready") for _ in range(2)]
+        replies = [client.get("/health/ready") for _ in range(2)]
 
     assert [reply.status_code for reply in replies] == [503, 200]
     assert replies[0].headers["retry-after"] == "5"

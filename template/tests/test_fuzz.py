@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 import schemathesis
-from conftest import register
+from conftest import SignInAs, add_verified
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
@@ -24,7 +24,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from sqlalchemy.orm import Session
-from test_authorization import bearer
 
 from app.client import Client, client_of
 from app.main import create_app
@@ -53,9 +52,9 @@ def _from_everywhere(api: FastAPI) -> Iterator[None]:
 @pytest.mark.usefixtures("_from_everywhere", "webhook_set_up")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_whatever_is_asked_the_answer_is_one_of_the_document(
-    client: TestClient, session: Session, operation: Any
+    client: TestClient, session: Session, sign_in: SignInAs, operation: Any
 ) -> None:
-    admin = register(client, session, "root@example.org")
+    admin = add_verified(session, "root@example.org")
     admin.admin = True
     session.commit()
 
@@ -70,7 +69,7 @@ def test_whatever_is_asked_the_answer_is_one_of_the_document(
     @given(case=questions(operation))
     def ask(case: Any) -> None:
         anonymous = answer(client, case, {})
-        known = answer(client, case, bearer(session, admin, "admin"))
+        known = answer(client, case, sign_in("root@example.org"))
         if operation.definition.raw.get("security"):
             # What cannot be read at all is refused before anybody asks who sent it.
             assert anonymous in {401, 422}

@@ -1,7 +1,7 @@
 from uuid import uuid4
 
 import pytest
-from conftest import PASSWORD, RunJob, SignIn
+from conftest import PASSWORD, RunJob, SignInAs
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from app.users.models import User
 from app.users.tasks import send_welcome
 
 
-def test_people_see_their_own_jobs_only(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_people_see_their_own_jobs_only(client: TestClient, user: User, sign_in: SignInAs, session: Session) -> None:
     own = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     nobodys = enqueue(session, send_welcome, user_id=user.id)
     session.commit()
@@ -25,7 +25,7 @@ def test_people_see_their_own_jobs_only(client: TestClient, user: User, sign_in:
     assert client.get("/api/v1/jobs").status_code == 401
 
 
-def test_jobs_come_newest_first_in_pages(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_jobs_come_newest_first_in_pages(client: TestClient, user: User, sign_in: SignInAs, session: Session) -> None:
     jobs = [enqueue(session, send_welcome, owner=user.id, user_id=user.id) for _ in range(5)]
     session.commit()
     newest_first = sorted((str(job.id) for job in jobs), reverse=True)
@@ -37,7 +37,7 @@ def test_jobs_come_newest_first_in_pages(client: TestClient, user: User, sign_in
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_never_runs(
-    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+    client: TestClient, user: User, sign_in: SignInAs, session: Session, run_job: RunJob
 ) -> None:
     job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     session.commit()
@@ -51,7 +51,7 @@ def test_a_waiting_job_is_cancelled_at_once_and_never_runs(
     assert job.attempts == 0
 
 
-def test_a_running_job_is_asked_to_stop(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_a_running_job_is_asked_to_stop(client: TestClient, user: User, sign_in: SignInAs, session: Session) -> None:
     job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     session.commit()
     session.execute(update(Job).values(status=Status.RUNNING, token=uuid4()))
@@ -64,7 +64,7 @@ def test_a_running_job_is_asked_to_stop(client: TestClient, user: User, sign_in:
 
 
 def test_what_has_ended_cannot_be_cancelled(
-    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+    client: TestClient, user: User, sign_in: SignInAs, session: Session, run_job: RunJob
 ) -> None:
     job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     session.commit()
@@ -73,7 +73,7 @@ def test_what_has_ended_cannot_be_cancelled(
     assert client.post(f"/api/v1/jobs/{job.id}/cancel", headers=sign_in()).json()["status"] == Status.SUCCEEDED
 
 
-def test_nobody_cancels_the_jobs_of_others(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_nobody_cancels_the_jobs_of_others(client: TestClient, user: User, sign_in: SignInAs, session: Session) -> None:
     job = enqueue(session, send_welcome, user_id=user.id)
     session.commit()
 
@@ -92,7 +92,7 @@ def admin(user: User, session: Session) -> User:
 
 
 def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
-    client: TestClient, admin: User, sign_in: SignIn, session: Session, run_job: RunJob
+    client: TestClient, admin: User, sign_in: SignInAs, session: Session, run_job: RunJob
 ) -> None:
     job = enqueue(session, send_welcome, owner=admin.id, user_id=uuid4())
     session.commit()
@@ -112,12 +112,12 @@ def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
     assert (again.status_code, again.json()["type"].endswith("job-not-retryable")) == (409, True)
 
 
-def test_only_an_admin_runs_jobs_again(client: TestClient, user: User, sign_in: SignIn) -> None:
+def test_only_an_admin_runs_jobs_again(client: TestClient, user: User, sign_in: SignInAs) -> None:
     assert client.post(f"/api/v1/jobs/{uuid4()}/retry", headers=sign_in()).status_code == 403
 
 
 def test_a_job_that_is_polled_travels_again_once_it_changes(
-    client: TestClient, user: User, sign_in: SignIn, session: Session
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
 ) -> None:
     job = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     session.commit()

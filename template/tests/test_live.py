@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
-from conftest import SetVariable, SignIn, register
+from conftest import SetVariable, SignInAs, add_verified
 from fastapi.testclient import TestClient
 from processes import until
 from sqlalchemy import text, update
@@ -55,9 +55,9 @@ def ticket(client: TestClient, headers: Headers) -> str:
 
 
 def test_a_socket_shows_a_snapshot_and_then_each_change_of_ones_own_jobs(
-    client: TestClient, user: User, session: Session, sign_in: SignIn
+    client: TestClient, user: User, session: Session, sign_in: SignInAs
 ) -> None:
-    eve = register(client, session, "eve@example.org")
+    eve = add_verified(session, "eve@example.org")
     first = new_job(user)
     with client.websocket_connect(f"{EVENTS}?ticket={ticket(client, sign_in())}") as socket:
         snapshot = socket.receive_json()
@@ -74,9 +74,9 @@ def test_a_socket_shows_a_snapshot_and_then_each_change_of_ones_own_jobs(
 
 
 def test_a_socket_of_one_job_shows_no_other_and_none_of_somebody_else(
-    client: TestClient, user: User, session: Session, sign_in: SignIn
+    client: TestClient, user: User, session: Session, sign_in: SignInAs
 ) -> None:
-    register(client, session, "eve@example.org")
+    add_verified(session, "eve@example.org")
     one, other = new_job(user), new_job(user)
     url = f"/api/v1/jobs/{one.id}/events"
 
@@ -89,7 +89,9 @@ def test_a_socket_of_one_job_shows_no_other_and_none_of_somebody_else(
         assert socket.receive_json()["data"]["progress"]["done"] == 2
 
 
-def test_no_socket_without_a_ticket_or_from_another_sites_page(client: TestClient, user: User, sign_in: SignIn) -> None:
+def test_no_socket_without_a_ticket_or_from_another_sites_page(
+    client: TestClient, user: User, sign_in: SignInAs
+) -> None:
     headers = sign_in()
     good = ticket(client, headers)
     access = headers["Authorization"].removeprefix("Bearer ")
@@ -111,7 +113,7 @@ def test_no_socket_without_a_ticket_or_from_another_sites_page(client: TestClien
 
 
 def test_signing_out_ends_an_open_socket(
-    client: TestClient, user: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "HEARTBEAT", 0.05)
     headers = sign_in()
@@ -123,7 +125,7 @@ def test_signing_out_ends_an_open_socket(
 
 
 def test_after_a_restart_of_the_database_a_socket_gets_a_new_snapshot(
-    client: TestClient, user: User, session: Session, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, user: User, session: Session, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.realtime.PAUSE", 0.01)
     job = new_job(user)
@@ -165,7 +167,7 @@ def read(lines: Iterator[str]) -> dict[str, Any]:
 
 
 def test_streams_of_two_processes_show_each_change_and_go_on_where_a_client_was(
-    client: TestClient, user: User, sign_in: SignIn, set_variable: SetVariable
+    client: TestClient, user: User, sign_in: SignInAs, set_variable: SetVariable
 ) -> None:
     job, headers = new_job(user), sign_in()
     # A stream that kept its connection would leave none for the next request.

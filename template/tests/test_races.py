@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import PASSWORD, SetVariable, SignIn
+from conftest import PASSWORD, SetVariable, SignInAs
 from fastapi.testclient import TestClient
 from mail_fixtures import Mailed, token_in
 from sqlalchemy import func, select, update
@@ -14,7 +14,7 @@ from app.db import new_session
 from app.jobs.models import Job, Status
 from app.main import create_app
 from app.security import hash_password, password_matches
-from app.sign_ins.models import SignIn as SignInRow
+from app.sign_ins.models import SignIn
 from app.users.models import User
 
 NEW = "an entirely new one"
@@ -46,12 +46,12 @@ def test_nobody_signs_in_with_a_password_that_its_owner_has_just_changed(
     reply = client.post("/api/v1/auth/token", data={"username": user.email, "password": PASSWORD})
 
     assert reply.status_code == 401
-    assert session.scalar(select(func.count()).select_from(SignInRow)) == 0
+    assert session.scalar(select(func.count()).select_from(SignIn)) == 0
 
 
 @pytest.mark.parametrize("path", ["password", "email", "deletion"])
 def test_nobody_changes_an_account_by_a_password_that_its_owner_has_just_changed(
-    client: TestClient, user: User, sign_in: SignIn, session: Session, owner_is_faster: Callable[[], None], path: str
+    client: TestClient, user: User, sign_in: SignInAs, session: Session, owner_is_faster: Callable[[], None], path: str
 ) -> None:
     thief = {"password": "the thief has this", "email": "thief@example.org", "current_password": PASSWORD}
     headers = sign_in()
@@ -109,7 +109,7 @@ def test_a_squatters_job_that_is_late_mails_no_link_to_the_account_of_who_came_l
     assert [message["To"] for message in mailed()] == ["ada@example.org"]
 
 
-def test_a_request_needs_one_connection_at_a_time(set_variable: SetVariable, user: User, sign_in: SignIn) -> None:
+def test_a_request_needs_one_connection_at_a_time(set_variable: SetVariable, user: User, sign_in: SignInAs) -> None:
     headers = sign_in()
     set_variable("DATABASE_POOL_SIZE", "1")
     change = {"email": "countess@example.org", "current_password": PASSWORD}

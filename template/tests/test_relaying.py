@@ -49,6 +49,7 @@ def test_a_commit_wakes_the_relay(session: Session, published: Published, relayi
 
 
 @pytest.mark.parametrize("relaying", [0.1], indirect=True)
+@pytest.mark.usefixtures("loss_noticed")
 def test_the_relay_survives_the_loss_of_its_connections(session: Session, published: Published, relaying: None) -> None:
     cut_connections()
 

@@ -1,7 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-from conftest import PASSWORD, RunJob, SignIn
+from conftest import PASSWORD, RunJob, SignInAs
 from fastapi.testclient import TestClient
 from processes import Worker, until
 from sqlalchemy import func, select, update
@@ -13,7 +13,7 @@ from app.users.models import User
 
 
 def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
-    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+    client: TestClient, user: User, sign_in: SignInAs, session: Session, run_job: RunJob
 ) -> None:
     reply = client.post("/api/v1/reports", json={"days": 2}, headers=sign_in())
     assert reply.status_code == 202
@@ -28,7 +28,7 @@ def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
 
 
 def test_a_report_is_made_once_however_often_its_job_starts(
-    client: TestClient, user: User, sign_in: SignIn, session: Session, run_job: RunJob
+    client: TestClient, user: User, sign_in: SignInAs, session: Session, run_job: RunJob
 ) -> None:
     job_id = client.post("/api/v1/reports", json={"days": 1}, headers=sign_in()).json()["id"]
     job = session.get_one(Job, UUID(job_id))
@@ -40,7 +40,7 @@ def test_a_report_is_made_once_however_often_its_job_starts(
 
 
 def test_its_progress_can_be_watched(
-    client: TestClient, user: User, sign_in: SignIn, session: Session, worker: Worker
+    client: TestClient, user: User, sign_in: SignInAs, session: Session, worker: Worker
 ) -> None:
     headers = sign_in()
     location = client.post("/api/v1/reports", json={"days": 3}, headers=headers).headers["location"]
@@ -51,7 +51,9 @@ def test_its_progress_can_be_watched(
     assert session.scalar(select(func.count()).select_from(Report)) == 1
 
 
-def test_only_verified_users_ask_for_reports(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_only_verified_users_ask_for_reports(
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
+) -> None:
     session.execute(update(User).values(verified_at=None))
     session.commit()
 
@@ -60,7 +62,9 @@ def test_only_verified_users_ask_for_reports(client: TestClient, user: User, sig
     assert session.scalar(select(func.count()).select_from(Job)) == 0
 
 
-def test_people_read_their_own_reports_only(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_people_read_their_own_reports_only(
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
+) -> None:
     report = Report(owner_id=user.id, signups={})
     session.add(report)
     session.commit()
@@ -70,7 +74,7 @@ def test_people_read_their_own_reports_only(client: TestClient, user: User, sign
     assert client.get(f"/api/v1/reports/{report.id}", headers=sign_in("eve@example.org")).status_code == 404
 
 
-def test_an_impossible_number_of_days_is_refused(client: TestClient, user: User, sign_in: SignIn) -> None:
+def test_an_impossible_number_of_days_is_refused(client: TestClient, user: User, sign_in: SignInAs) -> None:
     replies = [client.post("/api/v1/reports", json={"days": days}, headers=sign_in()) for days in (0, 367, "many")]
 
     assert [reply.status_code for reply in replies] == [422] * 3
@@ -78,7 +82,7 @@ def test_an_impossible_number_of_days_is_refused(client: TestClient, user: User,
 
 
 def test_a_request_that_comes_again_with_its_key_gets_the_same_job(
-    client: TestClient, user: User, sign_in: SignIn, session: Session
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
 ) -> None:
     headers = sign_in() | {"Idempotency-Key": "one"}
 
@@ -95,7 +99,7 @@ def test_a_request_that_comes_again_with_its_key_gets_the_same_job(
     assert session.scalar(select(func.count()).select_from(Job)) == 2
 
 
-def test_requests_at_the_same_time_with_one_key_get_one_job(client: TestClient, user: User, sign_in: SignIn) -> None:
+def test_requests_at_the_same_time_with_one_key_get_one_job(client: TestClient, user: User, sign_in: SignInAs) -> None:
     headers = sign_in() | {"Idempotency-Key": "one"}
 
     with ThreadPoolExecutor(8) as clients:
@@ -107,7 +111,7 @@ def test_requests_at_the_same_time_with_one_key_get_one_job(client: TestClient, 
     assert len({reply.json()["id"] for reply in replies}) == 1
 
 
-def test_a_key_is_its_users_own(client: TestClient, user: User, sign_in: SignIn, session: Session) -> None:
+def test_a_key_is_its_users_own(client: TestClient, user: User, sign_in: SignInAs, session: Session) -> None:
     client.post("/api/v1/users", json={"email": "eve@example.org", "password": PASSWORD})
     session.execute(update(User).values(verified_at=func.now()))
     session.commit()

@@ -2,7 +2,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from conftest import PASSWORD, SignIn
+from conftest import PASSWORD, SignInAs
 from fastapi.testclient import TestClient
 from mail_fixtures import Mailed
 from pwdlib import PasswordHash
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.client import Client, device_of
 from app.security import sign_token
-from app.sign_ins.models import SignIn as SignInRow
+from app.sign_ins.models import SignIn
 from app.users.models import User
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -21,25 +21,28 @@ CHROME = (
 )
 
 
-def test_signing_in_gives_a_token_that_tells_who_asks(client: TestClient, user: User, sign_in: SignIn) -> None:
-    reply = client.get("/api/v1/users/me", headers=sign_in("ADA@example.org"))
+def test_signing_in_gives_a_token_that_tells_who_asks(client: TestClient, user: User) -> None:
+    signed_in = client.post("/api/v1/auth/token", data={"username": "ADA@example.org", "password": PASSWORD}).json()
+
+    reply = client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {signed_in['access_token']}"})
 
     assert reply.status_code == 200
     assert UUID(reply.json()["id"]) == user.id
 
 
 def test_a_password_hashed_in_an_older_way_is_hashed_anew_when_its_owner_signs_in(
-    client: TestClient, user: User, sign_in: SignIn, session: Session
+    client: TestClient, user: User, session: Session
 ) -> None:
+    form = {"username": user.email, "password": PASSWORD}
     user.password_hash = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=64, parallelism=1),)).hash(PASSWORD)
     session.commit()
 
-    old, _ = user.password_hash, sign_in()
+    old, first = user.password_hash, client.post("/api/v1/auth/token", data=form)
     session.refresh(user)
 
     assert user.password_hash != old
     assert "m=1024,t=1" in user.password_hash
-    assert client.get("/api/v1/users/me", headers=sign_in()).status_code == 200
+    assert (first.status_code, client.post("/api/v1/auth/token", data=form).status_code) == (200, 200)
 
 
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client: TestClient, user: User) -> None:
@@ -53,10 +56,10 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client: Tes
 
 
 def test_without_a_valid_token_nobody_is_signed_in(
-    client: TestClient, user: User, sign_in: SignIn, session: Session
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
 ) -> None:
     sign_in()
-    row = session.scalars(select(SignInRow)).one()
+    row = session.scalars(select(SignIn)).one()
     expired = sign_token("access", row.id, timedelta(seconds=-1))
     nobody = sign_token("access", UUID(int=0), timedelta(hours=1))
     other_purpose = sign_token("other", row.id, timedelta(hours=1))
@@ -71,7 +74,7 @@ def test_without_a_valid_token_nobody_is_signed_in(
 
 
 def test_a_request_leaves_the_time_at_which_its_user_was_seen(
-    client: TestClient, user: User, sign_in: SignIn, session: Session
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
 ) -> None:
     client.get("/api/v1/users/me", headers=sign_in())
     session.refresh(user)

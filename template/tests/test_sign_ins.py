@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from conftest import PASSWORD, SignIn, register
+from conftest import PASSWORD, SignInAs, add_verified
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -92,7 +92,7 @@ def test_signing_out_ends_this_sign_in_at_once(client: TestClient, user: User) -
     assert works(client, elsewhere["access_token"])
 
 
-def test_signing_out_everywhere_ends_all(client: TestClient, user: User, sign_in: SignIn) -> None:
+def test_signing_out_everywhere_ends_all(client: TestClient, user: User, sign_in: SignInAs) -> None:
     here, elsewhere = sign_in(), tokens(client)
 
     assert client.post("/api/v1/auth/sign-out-everywhere", headers=here).status_code == 204
@@ -103,9 +103,9 @@ def test_signing_out_everywhere_ends_all(client: TestClient, user: User, sign_in
 
 
 def test_people_see_where_they_are_signed_in_and_end_what_they_do_not_know(
-    client: TestClient, user: User, sign_in: SignIn, session: Session
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
 ) -> None:
-    register(client, session, "eve@example.org")
+    add_verified(session, "eve@example.org")
     unknown, here, eves = sign_in(), sign_in(), sign_in("eve@example.org")
     seen = client.get("/api/v1/auth/sign-ins", headers=here).json()
     url = f"/api/v1/auth/sign-ins/{seen[1]['id']}"

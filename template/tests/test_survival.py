@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid4
 
+import pytest
 from processes import Worker, cut_connections, until
 from sqlalchemy import func, select
 from work import add_user_in_company, add_users
@@ -13,6 +14,7 @@ from app.users.models import User
 from app.worker import celery
 
 
+@pytest.mark.usefixtures("loss_noticed")
 def test_every_job_has_one_effect_whatever_dies(worker: Worker) -> None:
     accepted: dict[UUID, str] = {}
 

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from conftest import PASSWORD, SignIn
+from conftest import PASSWORD, SignInAs
 from fastapi.testclient import TestClient
 from mail_fixtures import Mailed, token_in
 from sqlalchemy import func, select, update
@@ -30,7 +30,7 @@ def test_a_new_user_is_stored_and_gets_a_mail_to_verify_the_address(
 
 
 def test_registering_a_known_address_answers_the_same_and_tells_its_owner(
-    client: TestClient, user: User, session: Session, mailed: Mailed, sign_in: SignIn
+    client: TestClient, user: User, session: Session, mailed: Mailed, sign_in: SignInAs
 ) -> None:
     taken, new = (
         client.post("/api/v1/users", json=ADA | {"email": email, "password": "another person's words"})
@@ -59,7 +59,7 @@ def test_fifty_registrations_at_once_make_one_user(
 
 
 def test_an_address_that_nobody_has_proven_belongs_to_who_comes_last(
-    client: TestClient, mailed: Mailed, sign_in: SignIn
+    client: TestClient, mailed: Mailed, sign_in: SignInAs
 ) -> None:
     client.post("/api/v1/users", json=ADA | {"password": "the squatter's own words"})
     [to_squatter] = mailed()
@@ -96,7 +96,7 @@ def test_a_password_that_thieves_try_first_is_refused(client: TestClient, sessio
     assert session.scalar(select(func.count()).select_from(User)) == 0
 
 
-def test_a_password_may_be_long(client: TestClient, sign_in: SignIn) -> None:
+def test_a_password_may_be_long(client: TestClient, sign_in: SignInAs) -> None:
     long = "ein langes Passwort, " * 12
     client.post("/api/v1/users", json=ADA | {"password": long})
 
