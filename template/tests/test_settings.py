@@ -3,6 +3,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from provider_api import Api
 
 from app.security import TokenInvalid, read_token, sign_token
 from app.settings import SettingsInvalid, get_settings
@@ -13,13 +14,14 @@ COMPLETE = {
     "SECRET_KEY": "0123456789abcdef" * 2,
     "PUBLIC_URL": "https://example.org",
     "ENVIRONMENT": "production",
+    "MAIL_DRY_RUN": "false",
 }
 
 
 @pytest.fixture(autouse=True)
 def _read_again(monkeypatch: pytest.MonkeyPatch) -> object:
-    for name, value in COMPLETE.items():
-        monkeypatch.setenv(name, value)
+    for name, value in (COMPLETE | Api.settings).items():
+        monkeypatch.setenv(name.upper(), str(value))
     get_settings.cache_clear()
     yield
     monkeypatch.undo()
@@ -42,9 +44,13 @@ def test_one_url_serves_every_driver() -> None:
         ("PUBLIC_URL", "example.org", "PUBLIC_URL"),
         ("PUBLIC_URL", "http://example.org", "PUBLIC_URL=http://example.org/ is not https, and passwords travel there"),
         ("SECRET_KEY", "ab" * 20, "SECRET_KEY repeats a few characters; make one with"),
+        ("SECRET_KEY_PREVIOUS", "ab" * 20, "SECRET_KEY_PREVIOUS repeats a few characters"),
         ("SECRET_KEY_PREVIOUS", "short", "SECRET_KEY_PREVIOUS: has fewer than 32 characters"),
         ("BROKER_URL", "amqp://guest:guest@db", "BROKER_URL has the password of an example; choose another one"),
         ("DATABASE_URL", "postgresql://app:app@db/app", "DATABASE_URL has the password of an example"),
+        ("SECRETS_DIR", "/nowhere", "SECRETS_DIR: /nowhere is not a folder; correct it in the environment"),
+        ("TRUSTED_HOSTS", "*", "TRUSTED_HOSTS: '*' is not a name of a host; use app.example.org"),
+        ("TRUSTED_HOSTS", "https://a.example", "TRUSTED_HOSTS: 'https://a.example' is not a name of a host"),
         ("CORS_ORIGINS", "*", "CORS_ORIGINS: '*' is not an origin; use https://app.example.org"),
         ("CORS_ORIGINS", "https://a.example/b", "CORS_ORIGINS: 'https://a.example/b' is not an origin"),
     ],
@@ -57,6 +63,26 @@ def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: 
 
     assert sentence in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_missing_key_of_the_mail_provider_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [name.upper() for name in Api.settings if name.endswith(("_key", "_token"))]
+    for key in keys:
+        monkeypatch.delenv(key)
+
+    assert all(f"{key} is not set, and no mail leaves without it" in complaint() for key in keys)
+    assert complaint().count("no mail leaves") == len(keys)
+    monkeypatch.setenv("MAIL_DRY_RUN", "true")
+    assert complaint() == ""
+
+
+def complaint() -> str:
+    get_settings.cache_clear()
+    try:
+        get_settings()
+    except SettingsInvalid as error:
+        return str(error)
+    return ""
 
 
 def test_a_secret_that_may_not_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
