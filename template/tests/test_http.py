@@ -156,3 +156,14 @@ def test_every_refusal_is_a_problem_with_a_stable_code(
     assert (reply.status_code, reply.json()["type"]) == (status, f"urn:problem:{code}")
     assert reply.headers["content-type"] == "application/problem+json"
     assert "Traceback" not in reply.text
+
+
+def test_a_form_that_cannot_be_read_has_a_code_of_its_own(client: TestClient) -> None:
+    """Whatever the library that reads it says of it."""
+    kinds = ["multipart/form-data; boundary=x", "multipart/form-data", "application/x-www-form-urlencoded"]
+
+    replies = [
+        client.post("/api/v1/auth/token", content=b"--y\r\nnothing", headers={"Content-Type": kind}) for kind in kinds
+    ]
+
+    assert {(reply.status_code, reply.json()["type"]) for reply in replies} == {(422, "urn:problem:invalid-request")}

@@ -102,9 +102,10 @@ def add_problem_handlers(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        detail = str(error.detail)
-        if detail.startswith("There was an error parsing the body"):
+        # Of a library that reads bodies, in words of its own.
+        if error.status_code == 400:
             return reply_of(request, Invalid("The body cannot be read as what its Content-Type says."))
+        detail = str(error.detail)
         code = detail.lower().replace(" ", "-")
         return _reply(request, error.status_code, code, detail, f"{detail}.", headers=error.headers)
 
