@@ -120,9 +120,10 @@ def bearer(sign_in: SignIn, seconds: int = 600) -> dict[str, str]:
 
 @pytest.fixture
 def loss_noticed(client: TestClient) -> Iterator[None]:
-    """Of connections that a test cuts: the API learns of it now, and not with a request of the next test."""
+    """Of connections that a test cuts: the API learns of each now, and not with a request of the next test."""
     yield
-    client.get("/health/ready")
+    for _ in range(get_settings().database_pool_size):
+        client.get("/health/ready")
 
 
 @pytest.fixture
