@@ -9,6 +9,7 @@ from mail_fixtures import Mailed, token_in
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.audit.models import AuditEvent, Kind
 from app.sign_ins.models import SignIn
 from app.users.models import User
 
@@ -35,12 +36,27 @@ def test_a_changed_password_ends_the_other_sign_ins_and_is_told_by_mail(
 
 
 @pytest.mark.parametrize("path", ["password", "email", "deletion"])
-def test_what_matters_needs_the_present_password(client: TestClient, user: User, sign_in: SignInAs, path: str) -> None:
+def test_what_matters_needs_the_present_password(
+    client: TestClient, user: User, sign_in: SignInAs, session: Session, path: str
+) -> None:
     change = {"password": NEW, "email": "new@example.org", "current_password": "a wrong one"}
 
     reply = client.post(f"/api/v1/users/me/{path}", json=change, headers=sign_in())
 
     assert (reply.status_code, reply.json()["type"]) == (403, "urn:problem:password-needed")
+    assert can_sign_in(client, PASSWORD)
+    assert session.scalars(select(AuditEvent.kind)).first() == Kind.PASSWORD_REFUSED
+
+
+def test_who_is_reactivated_in_time_is_not_deleted(
+    client: TestClient, user: User, session: Session, sign_in: SignInAs, mailed: Mailed
+) -> None:
+    client.post("/api/v1/users/me/deletion", json={"current_password": PASSWORD}, headers=sign_in())
+    session.refresh(user)
+    user.deactivated_at = None
+    session.commit()
+
+    assert mailed() == []
     assert can_sign_in(client, PASSWORD)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
+from app.audit.models import AuditEvent
 from app.cli import cli
 from app.deliveries.models import ReportedEvent, SuppressedAddress
 from app.deliveries.tasks import purge_mail_events
@@ -74,6 +75,7 @@ def test_an_admin_sees_and_lifts_it(client: TestClient, user: User, sign_in: Sig
     assert (seen["email"], seen["kind"], seen["reason"]) == ("bob@example.org", "bounced", "550 no such user")
     assert [reply.status_code for reply in lifted] == [204, 404]
     assert client.get("/api/v1/suppressed-addresses", headers=sign_in()).json() == []
+    assert session.scalars(select(AuditEvent.kind)).all() == ["suppression-lifted"]
 
 
 def test_suppressed_addresses_come_in_pages(

@@ -3,9 +3,10 @@ from uuid import uuid4
 import pytest
 from conftest import PASSWORD, RunJob, SignInAs
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from app.audit.models import AuditEvent, Kind
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
 from app.users.models import User
@@ -107,6 +108,8 @@ def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
     assert failed[0]["status"] == Status.FAILED
     assert (reply["status"], reply["attempts"], reply["error"]) == (Status.QUEUED, 0, None)
     assert job.status == Status.SUCCEEDED
+    [event] = session.scalars(select(AuditEvent)).all()
+    assert (event.kind, event.actor_id, event.detail) == (Kind.JOB_RETRIED, admin.id, {"job_id": str(job.id)})
     assert len(job.history) == 1
     again = client.post(f"/api/v1/jobs/{job.id}/retry", headers=sign_in())
     assert (again.status_code, again.json()["type"].endswith("job-not-retryable")) == (409, True)

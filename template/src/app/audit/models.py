@@ -21,6 +21,7 @@ class Kind(StrEnum):
     RESET_ASKED = "reset-asked"
     PASSWORD_RESET = "password-reset"
     PASSWORD_CHANGED = "password-changed"
+    PASSWORD_REFUSED = "password-refused"
     EMAIL_CHANGE_ASKED = "email-change-asked"
     EMAIL_CHANGED = "email-changed"
     DEACTIVATED = "deactivated"
@@ -28,6 +29,9 @@ class Kind(StrEnum):
     DELETION_ASKED = "deletion-asked"
     DELETED = "deleted"
     ADMIN_MADE = "admin-made"
+    JOB_CANCELLED = "job-cancelled"
+    JOB_RETRIED = "job-retried"
+    SUPPRESSION_LIFTED = "suppression-lifted"
 
 
 class AuditEvent(Base):

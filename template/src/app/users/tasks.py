@@ -116,8 +116,9 @@ def send_job_failed(job: RunningJob, job_id: UUID) -> Sent:
 @celery.task(base=JobTask)
 def delete_user(job: RunningJob, user_id: UUID) -> Sent:
     """With everything that belongs to them; the audit log keeps what happened, without their address."""
-    user = job.session.get(User, user_id)
-    if user is None:
+    user = job.session.get(User, user_id, with_for_update=True)
+    # An administrator may have reactivated them in the meantime.
+    if user is None or user.deactivated_at is None:
         return NOTHING
     enqueue(job.session, send_account_deleted, email=user.email)
     record(job.session, Kind.DELETED, user_id)
