@@ -13,7 +13,6 @@ COLOURED = {
     for name in (
         "deliveries/routes",
         "deliveries/service",
-        "health",
         "jobs/routes",
         "jobs/service",
         "reports/routes",

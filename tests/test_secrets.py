@@ -12,7 +12,14 @@ from conftest import Generate
 
 # Words that stand where a secret would: of URLs in examples, of the databases of CI, of the audit log's events.
 # And what MailerSend signs its test of a new address with, which it publishes.
-NOBODYS = {"password", "test", "password-reset", "password-changed", "password-refused", "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G"}
+NOBODYS = {
+    "password",
+    "test",
+    "password-reset",
+    "password-changed",
+    "password-refused",
+    "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G",
+}
 OF_A_PROVIDER = [
     ".env.example",
     "README.md",

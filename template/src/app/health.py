@@ -1,14 +1,12 @@
-{% from 'macros/colour.jinja' import colour %}
-{% call colour(database) %}
 """Liveness and readiness, for load balancers, container platforms and alarms."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.jobs.movement import MOVEMENT, complaint
-from app.session import SessionDep
+from app.jobs.movement import complaint
+from app.jobs.service import movement
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -28,22 +26,20 @@ class Readiness(BaseModel):
     waiting_seconds: float
 
 
+@router.get("/live")
+async def live() -> Health:
+    """The process answers. Never in a thread: also when all of them are busy."""
+    return Health()
+
+
 @router.get("/ready")
-async def ready(session: SessionDep) -> Readiness:
+async def ready(seconds: Annotated[tuple[float | None, float], Depends(movement)]) -> Readiness:
     """The database answers too; 503 otherwise. Jobs that do not move are said, but are no reason to refuse requests."""
-    relay_seconds, waiting_seconds = (await session.execute(MOVEMENT)).one()
-    detail = complaint(relay_seconds, waiting_seconds)
+    detail = complaint(*seconds)
+    relay_seconds, waiting_seconds = seconds
     return Readiness(
         status="degraded" if detail else "ok",
         detail=detail,
         relay_seconds=relay_seconds,
         waiting_seconds=waiting_seconds,
     )
-{% endcall %}
-
-
-# Never in a thread: it answers when all of them are busy too.
-@router.get("/live")
-async def live() -> Health:
-    """The process answers."""
-    return Health()
