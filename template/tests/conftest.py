@@ -5,10 +5,8 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
-from uuid import uuid4
 
 import pytest
-from celery.result import EagerResult
 from environment import create_database, prepare_environment
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -23,9 +21,8 @@ from app.security import hash_password, sign_token
 from app.settings import get_settings
 from app.sign_ins.models import SignIn
 from app.users.models import User
-from app.worker import celery
 
-pytest_plugins = ["mail_fixtures"]
+pytest_plugins = ["job_fixtures", "mail_fixtures"]
 
 PASSWORD = "correct horse battery"
 
@@ -132,22 +129,6 @@ def relay_looked(session: Session) -> None:
     session.commit()
 
 
-RunJob = Callable[..., EagerResult[object]]
-
-
-@pytest.fixture
-def run_job(session: Session) -> RunJob:
-    """Deliver the message of a job, or of several, once, to this process; then show the rows as they are."""
-
-    def run(job: Job, *others: Job) -> EagerResult[object]:
-        ids = tuple(str(one.id) for one in (job, *others))
-        result = celery.tasks[job.task].apply(ids if others else (), task_id=str(uuid4()) if others else ids[0])
-        session.expire_all()
-        return result
-
-    return run
-
-
 @pytest.fixture(scope="session")
 def _workplace(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     with working(tmp_path_factory.mktemp("worker") / "log") as worker:
@@ -193,26 +174,3 @@ def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
     yield set_one
     monkeypatch.undo()
     forget()
-
-
-Published = Callable[[], list[str]]
-
-
-@pytest.fixture
-def published() -> Iterator[Published]:
-    """The messages published so far, each as the ids of its jobs; taken out of the queue."""
-    with celery.connection_or_acquire() as connection:
-        queue = celery.amqp.queues[celery.conf.task_default_queue].bind(connection.default_channel)
-        queue.declare()
-
-        def take() -> list[str]:
-            messages = []
-            while message := queue.get():
-                message.ack()
-                ids, named, _ = message.payload
-                assert named == {}, "the row has the arguments"
-                messages.append(" ".join(ids or [message.headers["id"]]))
-            return messages
-
-        queue.purge()
-        yield take

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 import work
-from conftest import RunJob
+from job_fixtures import RunJob
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 from work import Then, add_user, users, write

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from alembic.command import downgrade
 from alembic.config import Config
-from conftest import PASSWORD, Published, SetVariable, SignInAs
+from conftest import PASSWORD, SetVariable, SignInAs
 from fastapi.testclient import TestClient
+from job_fixtures import Published
 from processes import until
 from typer.testing import CliRunner
 

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import RunJob, SignInAs
+from conftest import SignInAs
 from fastapi.testclient import TestClient
+from job_fixtures import RunJob
 from mail_fixtures import Outbox
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session

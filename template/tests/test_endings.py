@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 import work
 from celery.exceptions import SoftTimeLimitExceeded
-from conftest import RunJob
+from job_fixtures import RunJob
 from processes import cut_connections
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -68,7 +68,7 @@ def test_how_long_a_retry_waits_depends_on_what_went_wrong(
     longest: int,
 ) -> None:
     then(what)
-    monkeypatch.setattr("app.jobs.runner.random.uniform", lambda _, most: most)
+    monkeypatch.setattr("app.jobs.endings.random.uniform", lambda _, most: most)
     job = enqueue(session, add_user, email="ada@example.org")
     session.commit()
 

@@ -1,6 +1,6 @@
 import pytest
-from conftest import RunJob
 from fastapi.testclient import TestClient
+from job_fixtures import RunJob
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 

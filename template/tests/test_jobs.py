@@ -1,8 +1,9 @@
 from uuid import uuid4
 
 import pytest
-from conftest import PASSWORD, RunJob, SignInAs
+from conftest import PASSWORD, SignInAs
 from fastapi.testclient import TestClient
+from job_fixtures import RunJob
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 

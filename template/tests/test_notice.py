@@ -7,15 +7,15 @@ import pytest
 import work
 from billiard.exceptions import TimeLimitExceeded
 from celery.signals import task_failure
-from conftest import RunJob
+from job_fixtures import RunJob
 from mail_fixtures import Outbox
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from work import add_user, write
 
+from app.jobs.endings import NOTICE
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
-from app.jobs.notice import NOTICE
 from app.jobs.runner import RunningJob
 from app.mail.failures import PermanentFailure
 from app.users.models import User

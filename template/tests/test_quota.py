@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 import work
-from conftest import RunJob
+from job_fixtures import RunJob
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 from work import add_user

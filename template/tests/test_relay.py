@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 from amqp.exceptions import AccessRefused
-from conftest import Published
+from job_fixtures import Published
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 from work import add_user_in_company

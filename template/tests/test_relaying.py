@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from amqp.exceptions import AccessRefused
-from conftest import Published
+from job_fixtures import Published
 from processes import cut_connections, listeners, until
 from sqlalchemy.orm import Session
 

@@ -1,8 +1,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-from conftest import PASSWORD, RunJob, SignInAs
+from conftest import PASSWORD, SignInAs
 from fastapi.testclient import TestClient
+from job_fixtures import RunJob
 from processes import Worker, until
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session

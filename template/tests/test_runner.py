@@ -5,11 +5,10 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-import work
-from conftest import RunJob
-from sqlalchemy import func, select, text, update
+from job_fixtures import RunJob
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
-from work import Then, add_user, add_user_in_company, users, write
+from work import Then, add_user, users, write
 
 from app.db import engine
 from app.jobs.enqueue import enqueue
@@ -20,11 +19,6 @@ from app.users.models import User
 from app.worker import celery
 
 IGNORED: Any = "IGNORED"
-
-
-@pytest.fixture
-def then(monkeypatch: pytest.MonkeyPatch) -> Then:
-    return lambda what: monkeypatch.setattr(work, "then", what)
 
 
 def test_effect_and_result_are_committed_together(session: Session, run_job: RunJob) -> None:
@@ -143,53 +137,6 @@ def test_the_lease_of_a_long_job_is_extended_while_it_runs(session: Session, run
 
     assert job.status == Status.SUCCEEDED
     assert len({lease for lease in leases if lease}) > 1
-
-
-def test_a_job_that_fails_takes_nothing_from_those_behind_it_in_its_message(session: Session, run_job: RunJob) -> None:
-    names = ["ada", "ada", "grace"]
-    jobs = [enqueue(session, add_user_in_company, email=f"{name}@example.org") for name in names]
-    session.commit()
-
-    run_job(*jobs)
-    # And once more, as messages do.
-    run_job(*jobs)
-
-    assert [job.status for job in jobs] == [Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED]
-    assert [job.attempts for job in jobs] == [1, 1, 1]
-    assert users(session) == 2
-
-
-def company(session: Session) -> list[Job]:
-    jobs = [enqueue(session, add_user_in_company, email=f"{name}@example.org") for name in ("ada", "grace", "mary")]
-    session.commit()
-    return jobs
-
-
-def test_a_worker_that_lost_a_job_leaves_the_rest_of_its_message_to_others(
-    session: Session, run_job: RunJob, then: Then
-) -> None:
-    then(lambda job: write(update(Job).where(Job.id == job.id).values(token=uuid4())))
-    jobs = company(session)
-
-    run_job(*jobs)
-
-    assert [job.attempts for job in jobs] == [1, 0, 0]
-    assert users(session) == 0
-
-
-def test_what_a_message_has_no_time_for_is_sent_again_at_once(
-    session: Session, run_job: RunJob, then: Then, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(get_settings(), "job_patience_seconds", 0.1)
-    then(lambda _: sleep(0.2))
-    jobs = company(session)
-    write(update(Job).values(due_at=text("now() + interval '1 hour'")))
-
-    run_job(*jobs)
-
-    assert [job.status for job in jobs] == [Status.SUCCEEDED, Status.QUEUED, Status.QUEUED]
-    due = select(Job.id).where(Job.due_at <= func.now()).order_by(Job.id)
-    assert session.scalars(due).all() == [job.id for job in jobs[1:]]
 
 
 def test_a_time_limit_of_many_jobs_is_refused() -> None:

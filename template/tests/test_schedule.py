@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import RunJob
+from job_fixtures import RunJob
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 

@@ -29,14 +29,15 @@ def lease() -> timedelta:
 
 
 @contextmanager
-def heartbeat(mine: dict[str, Any]) -> Iterator[None]:
-    """`mine` names the job and the token of the attempt."""
-    _running.append(mine)
+def heartbeat(*attempts: dict[str, Any]) -> Iterator[None]:
+    """Each names its job and its token."""
+    _running.extend(attempts)
     _start()
     try:
         yield
     finally:
-        _running.remove(mine)
+        for attempt in attempts:
+            _running.remove(attempt)
 
 
 def _start() -> None:
@@ -52,7 +53,7 @@ def _start() -> None:
 def _beat(period: float) -> None:
     while True:
         sleep(period)
-        if not (now_running := [mine | {"lease": lease()} for mine in _running]):
+        if not (now_running := [mine | {"lease": lease()} for mine in tuple(_running)]):
             continue
         try:
             with engine().begin() as connection:

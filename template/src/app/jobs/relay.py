@@ -74,7 +74,11 @@ def _messages(rows: Iterable[Any]) -> Iterator[list[Any]]:
     kinds = defaultdict(list)
     # The oldest first: an id begins with its time.
     for row in sorted(rows, key=lambda row: row.id):
-        kinds[row.task, row.queue].append(row)
+        if row.crashes:
+            # Its worker died. Whether it was the cause shows when nothing else is there.
+            yield [row]
+        else:
+            kinds[row.task, row.queue].append(row)
     for (name, _), alike in kinds.items():
         size = getattr(celery.tasks.get(name), "batch_size", 1)
         yield from (alike[start : start + size] for start in range(0, len(alike), size))

@@ -1,8 +1,9 @@
 """Runs a job in a Celery worker: claim the row, run the task, commit its effect and the result together."""
 
-import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,26 +13,20 @@ from celery import Celery, Task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from pydantic import BaseModel
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import engine
 from app.jobs.arguments import arguments_of
+from app.jobs.endings import costs_nothing, seconds_until_retry, tell_owner
 from app.jobs.heartbeat import heartbeat, lease
-from app.jobs.many import Stopped, run_many
-from app.jobs.notice import tell_owner
-from app.jobs.running import Final, JobCancelled, LeaseLost, RunningJob, as_json, as_text
+from app.jobs.many import run_many
+from app.jobs.running import Final, JobCancelled, JobSession, LeaseLost, RunningJob, as_json, as_text
 from app.jobs.transitions import CLAIM, FAIL, RETRY, STOP_CANCELLED, SUCCEED
 from app.worker import place
 
 __all__ = ["JobCancelled", "JobTask", "RunningJob"]
 
 log = structlog.get_logger(__name__)
-
-# Seconds; what asks for more is not believed.
-LONGEST_RETRY_AFTER = 24 * 3600
-# A month and a day: what has not renewed itself by then does not do so by waiting.
-LONGEST_FREE_WAIT = timedelta(days=32)
 
 
 class JobTask(Task[..., Any]):
@@ -58,16 +53,22 @@ class JobTask(Task[..., Any]):
     # to the broker would end the job that runs.
     acks_late = False
     reject_on_worker_lost = False
-    # Of many short jobs so many may travel in one message, and run one after another: most of what
-    # they cost is Celery's work for each message. Its limits, events and signals are the message's.
+    # Of many short jobs so many may travel in one message and share transactions: most of what they cost
+    # is Celery's work for each message, and the disk's for each commit. Its limits, events and signals
+    # are the message's.
     batch_size = 1
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly:
             return self.run(*args, **kwargs)
-        if args:
-            return run_many(partial(_run, self), [UUID(job_id) for job_id in args])
-        return _run(self, UUID(self.request.id))
+        with engine().connect() as connection:
+            attempts = _claim(self, [UUID(job_id) for job_id in args or [self.request.id]], connection)
+            if not attempts:
+                raise Ignore
+            if args:
+                run_many(attempts, connection)
+            else:
+                attempts[0].alone(connection)
 
     def apply_async(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{self.name} needs a job's row; use enqueue(session, {self.__name__}, ...).")
@@ -93,78 +94,98 @@ class JobTask(Task[..., Any]):
         return self.arguments.model_validate(kwargs).model_dump(mode="json")
 
 
-class JobSession(Session):
-    """The session of a job, whose commit is the end of the job."""
+@dataclass(frozen=True)
+class Attempt:
+    """At a job that this process has claimed; `row` is what CLAIM said of it."""
 
-    def commit(self) -> None:
-        raise RuntimeError("A task does not commit job.session: the runner does, together with the result.")
+    task: JobTask
+    row: Any
+    token: UUID
+    began: float = field(default_factory=monotonic)
 
+    @property
+    def mine(self) -> dict[str, Any]:
+        return {"job_id": self.row.id, "my_token": self.token}
 
-def _run(task: JobTask, job_id: UUID) -> None:
-    """One attempt. Raises Celery's Ignore where there is nothing to do, and Retry when it will be tried again."""
-    mine = {"job_id": job_id, "my_token": uuid4()}
-    with structlog.contextvars.bound_contextvars(job_id=str(job_id)), engine().connect() as connection:
-        claim = {"job_id": job_id, "new_token": mine["my_token"], "me": place(task.request.id), "lease": lease()}
-        # One statement is one transaction, and one round trip.
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        claimed = connection.execute(CLAIM, claim).one_or_none()
-        connection.commit()
-        connection.execution_options(isolation_level="READ COMMITTED")
-        if claimed is None:
-            # A second message for a job that is finished, running elsewhere, or waits for its retry.
-            raise Ignore
-        started = monotonic()
+    def work(self, session: Session) -> dict[str, Any]:
+        """What SUCCEED is told."""
+        row = self.row
+        with structlog.contextvars.bound_contextvars(job_id=str(row.id)):
+            if row.cancelled:
+                raise JobCancelled
+            if row.crashes >= self.task.max_crashes:
+                raise Final(f"Its worker died {row.crashes} times while it ran; the workers' logs may tell why.")
+            job = RunningJob(row.id, row.attempts, row.created_at, self.token, session)
+            arguments = dict(self.task.arguments.model_validate(row.arguments))
+            return self.mine | {"outcome": as_json(self.task.run(job, **arguments))}
+
+    def alone(self, connection: Connection) -> None:
+        """In a transaction of its own. Raises Celery's Ignore where it is not ours any more, Retry, or why it failed."""
         try:
-            with heartbeat(mine):
-                _attempt(task, claimed, mine, connection)
+            with heartbeat(self.mine), JobSession(connection, expire_on_commit=False) as session:
+                said = self.work(session)
+                # The effect and the result, or neither: the token decides in the same transaction.
+                if session.connection().execute(SUCCEED, said).rowcount == 0:
+                    raise LeaseLost
+                Session.commit(session)
         except LeaseLost:
-            log.warning("job given to another worker")
-            raise Stopped from None
+            log.warning("job given to another worker", job_id=str(self.row.id))
+            raise Ignore from None
         except Exception as error:
-            _end_badly(task, claimed, mine, error)
-        # One line for a job; the row has the rest.
-        log.info("job succeeded", task=task.name, attempt=claimed.attempts, seconds=round(monotonic() - started, 3))
+            self.end_badly(error)
+        self.tell()
+
+    def tell(self) -> None:
+        """One line for a job; the row has the rest."""
+        seconds = round(monotonic() - self.began, 3)
+        log.info(
+            "job succeeded", job_id=str(self.row.id), task=self.task.name, attempt=self.row.attempts, seconds=seconds
+        )
+
+    def end_badly(self, error: Exception) -> None:
+        """Write down why, on a connection of its own: the one of the attempt may be what broke."""
+        # Those that died with their worker do not count.
+        attempt = self.row.attempts - self.row.crashes
+        final, reason = _judge(self.task, attempt, error)
+        if unspent := costs_nothing(error, self.row.created_at):
+            final = False
+        wait = 0 if final else seconds_until_retry(error, attempt, self.task.retry_backoff, self.task.retry_backoff_max)
+        told = self.mine | {"reason": as_text(reason)}
+        with engine().begin() as connection:
+            cancelled = connection.execute(STOP_CANCELLED, self.mine).rowcount
+            if not cancelled and final:
+                if connection.execute(FAIL, told).rowcount:
+                    tell_owner(connection, self.row.id)
+            elif not cancelled:
+                connection.execute(RETRY, told | {"delay": timedelta(seconds=wait), "unspent": int(unspent)})
+        if cancelled:
+            log.info("job cancelled", job_id=str(self.row.id), task=self.task.name)
+            raise Ignore
+        if final:
+            # Celery logs the traceback of what is raised here.
+            log.error("job failed", job_id=str(self.row.id), task=self.task.name, error=repr(error))
+            raise error
+        log.warning(
+            "job will be tried again",
+            job_id=str(self.row.id),
+            task=self.task.name,
+            seconds=round(wait, 1),
+            exc_info=error,
+        )
+        raise Retry(exc=error, when=datetime.now(UTC) + timedelta(seconds=wait))
 
 
-def _attempt(task: JobTask, claimed: Any, mine: dict[str, Any], connection: Connection) -> None:
-    if claimed.cancelled:
-        raise JobCancelled
-    if claimed.crashes >= task.max_crashes:
-        raise Final(f"Its worker died {claimed.crashes} times while it ran; the workers' logs may tell why.")
-    with JobSession(connection, expire_on_commit=False) as session:
-        job = RunningJob(mine["job_id"], claimed.attempts, claimed.created_at, mine["my_token"], session)
-        outcome = as_json(task.run(job, **dict(task.arguments.model_validate(claimed.arguments))))
-        # The effect and the result, or neither: the token decides in the same transaction.
-        if session.connection().execute(SUCCEED, mine | {"outcome": outcome}).rowcount == 0:
-            raise LeaseLost
-        Session.commit(session)
-
-
-def _end_badly(task: JobTask, claimed: Any, mine: dict[str, Any], error: Exception) -> None:
-    """Write down why, on a connection of its own: the one of the attempt may be what broke."""
-    # Those that died with their worker do not count.
-    attempt = claimed.attempts - claimed.crashes
-    final, reason = _judge(task, attempt, error)
-    if unspent := _costs_nothing(claimed, error):
-        final = False
-    wait = 0 if final else _seconds_until_retry(task, attempt, error)
-    told = mine | {"reason": as_text(reason)}
-    with engine().begin() as connection:
-        cancelled = connection.execute(STOP_CANCELLED, mine).rowcount
-        if not cancelled and final:
-            if connection.execute(FAIL, told).rowcount:
-                tell_owner(connection, mine["job_id"])
-        elif not cancelled:
-            connection.execute(RETRY, told | {"delay": timedelta(seconds=wait), "unspent": int(unspent)})
-    if cancelled:
-        log.info("job cancelled", task=task.name)
-        raise Ignore
-    if final:
-        # Celery logs the traceback of what is raised here.
-        log.error("job failed", task=task.name, error=repr(error))
-        raise error
-    log.warning("job will be tried again", task=task.name, seconds=round(wait, 1), exc_info=error)
-    raise Retry(exc=error, when=datetime.now(UTC) + timedelta(seconds=wait))
+def _claim(task: JobTask, job_ids: Sequence[UUID], connection: Connection) -> list[Attempt]:
+    """Those that are finished, run elsewhere or wait for their retry are left out: a message may come twice."""
+    token = uuid4()
+    claim = {"job_ids": job_ids, "new_token": token, "me": place(task.request.id), "lease": lease()}
+    # One statement is one transaction, and one round trip.
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    rows = connection.execute(CLAIM, claim).all()
+    connection.commit()
+    connection.execution_options(isolation_level="READ COMMITTED")
+    # The oldest first.
+    return [Attempt(task, row, token) for row in sorted(rows, key=lambda row: row.id)]
 
 
 def _judge(task: JobTask, attempt: int, error: Exception) -> tuple[bool, str]:
@@ -174,19 +195,3 @@ def _judge(task: JobTask, attempt: int, error: Exception) -> tuple[bool, str]:
     if isinstance(error, (Final, *task.dont_autoretry_for)):
         return True, str(error)
     return attempt >= task.max_attempts, f"{type(error).__name__} in attempt {attempt}; the log has the details."
-
-
-def _costs_nothing(claimed: Any, error: Exception) -> bool:
-    """Whether the error says that waiting is all there is to do, and the job has not waited too long already."""
-    waited = datetime.now(UTC) - claimed.created_at
-    return not getattr(error, "spends_attempt", True) and waited < LONGEST_FREE_WAIT
-
-
-def _seconds_until_retry(task: JobTask, attempt: int, error: Exception) -> float:
-    asked = getattr(error, "retry_after", None)
-    if isinstance(asked, (int, float)) and 0 < asked <= LONGEST_RETRY_AFTER:
-        return asked
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        # The database was away for a moment, and is back: the row could be claimed again.
-        return random.uniform(0, 2)
-    return random.uniform(0, min(task.retry_backoff_max, task.retry_backoff * 3 ** (attempt - 1)))

@@ -15,7 +15,7 @@ from app.jobs.heartbeat import lease
 from app.jobs.models import Job
 from app.jobs.transitions import PROGRESS
 
-__all__ = ["Final", "JobCancelled", "LeaseLost", "RunningJob", "as_json", "as_text"]
+__all__ = ["Final", "JobCancelled", "JobSession", "LeaseLost", "RunningJob", "as_json", "as_text"]
 
 MAX_RESULT_BYTES = 64 * 1024
 # Seconds between two writes of progress, or two looks whether somebody cancelled the job.
@@ -32,6 +32,13 @@ class JobCancelled(Exception):
 
 class Final(Exception):
     """Trying again would not help; its words are for the job's owner."""
+
+
+class JobSession(Session):
+    """The session of a job, whose commit is the end of the job."""
+
+    def commit(self) -> None:
+        raise RuntimeError("A task does not commit job.session: the runner does, together with the result.")
 
 
 class RunningJob:

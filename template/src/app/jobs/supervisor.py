@@ -15,7 +15,7 @@ from celery.worker.state import active_requests
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import engine
-from app.jobs.notice import tell_owner
+from app.jobs.endings import tell_owner
 from app.jobs.runner import JobTask
 from app.jobs.transitions import GIVE_BACK, OUT_OF_TIME, SEND_AGAIN, WORKER_LOST
 from app.settings import get_settings
@@ -35,7 +35,8 @@ def _write_down_what_ended_it(
     if not isinstance(sender, JobTask):
         return
     here = {"me": place(task_id)}
-    if isinstance(exception, WorkerLostError):
+    # Which one of many took too long nobody knows: they start again, each in a message of its own.
+    if isinstance(exception, WorkerLostError) or (args and isinstance(exception, TimeLimitExceeded)):
         _write(WORKER_LOST, [here])
     elif isinstance(exception, TimeLimitExceeded):
         limit = sender.time_limit or sender.app.conf.task_time_limit

@@ -8,8 +8,24 @@ Core statements, built once, because compiling one costs more than running it.
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, Text, and_, bindparam, case, cast, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    String,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy import Interval as IntervalType
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.jobs.models import Job, Status
 
@@ -48,7 +64,7 @@ REASON = bindparam("reason", type_=String)
 
 CLAIM = (
     update(Job)
-    .where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at <= NOW)
+    .where(Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), Job.status == Status.QUEUED, Job.run_at <= NOW)
     .values(
         status=Status.RUNNING,
         token=bindparam("new_token"),
@@ -58,6 +74,7 @@ CLAIM = (
         due_at=_after("lease"),
     )
     .returning(
+        Job.id,
         Job.arguments,
         Job.attempts,
         Job.crashes,
@@ -79,6 +96,9 @@ RETRY = MINE.values(
     attempts=Job.attempts - bindparam("unspent", 0, type_=Integer),
     **_queued(_after("delay"), _after("delay"), REASON),
 )
+
+# What was claimed and is not begun, for others.
+RELEASE = MINE.values(_queued(NOW, NOW, literal("")) | {"attempts": Job.attempts - 1, "history": Job.history})
 
 # The main process of a worker speaks for its attempts, without their tokens: for all of them, or for that of one message.
 # The first condition has an index.
@@ -126,6 +146,7 @@ TAKE = (
         Job.task,
         Job.queue,
         Job.due_at,
+        Job.crashes,
         and_(Job.status == Status.QUEUED, Job.run_at <= NOW).label("ready"),
     )
 )

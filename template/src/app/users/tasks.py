@@ -102,7 +102,7 @@ def send_new_sign_in(job: RunningJob, sign_in_id: UUID) -> Sent:
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
 def send_job_failed(job: RunningJob, job_id: UUID) -> Sent:
-    """To the owner of another job; `app.jobs.notice` enqueues it."""
+    """To the owner of another job; `app.jobs.endings` enqueues it."""
     failed = job.session.get_one(Job, job_id)
     if failed.status != Status.FAILED:
         # Meanwhile somebody has run it again.
