@@ -1,11 +1,12 @@
 // The page at /app: signs in, asks for reports, and shows jobs as the server tells of them.
 
-import { drawChart } from "/app/chart.js";
+import { drawJobs, drawWaits } from "/app/chart.js";
 
 const API = "/api/v1";
 const $ = (id) => document.getElementById(id);
 const jobs = new Map();
-// The access token lives in this tab's memory, the refresh token as long as the tab.
+// The access token lives in this tab's memory; the refresh token is all tabs' own, and goes when a person signs out.
+const KEPT = "refresh_token";
 let accessToken = null;
 let user = null;
 let watching = new AbortController();
@@ -25,26 +26,33 @@ async function ask(method, path, body, retry = true) {
   return reply.status === 204 ? null : reply.json();
 }
 
-// One at a time: a refresh token that comes twice would end the sign-in.
+// One at a time, in all tabs together: a refresh token that comes twice would end the sign-in.
 let refreshing = null;
 function refresh() {
-  refreshing ??= renew().finally(() => (refreshing = null));
+  // Browsers have locks where a page came by https, or from this machine.
+  const renewed = () => (navigator.locks ? navigator.locks.request(KEPT, renew) : renew());
+  refreshing ??= renewed().finally(() => (refreshing = null));
   return refreshing;
 }
 
 async function renew() {
-  const refresh_token = sessionStorage.getItem("refresh_token");
-  if (!refresh_token) return false;
-  sessionStorage.removeItem("refresh_token");
+  const refresh_token = localStorage.getItem(KEPT);
   accessToken = null;
-  const tokens = await ask("POST", "/auth/refresh", { refresh_token }).catch(() => null);
-  if (tokens) keep(tokens);
-  return tokens !== null;
+  if (!refresh_token) return false;
+  try {
+    keep(await ask("POST", "/auth/refresh", { refresh_token }));
+  } catch (error) {
+    // Where the service is away the token is as good as before.
+    if (error.status !== 401) throw error;
+    localStorage.removeItem(KEPT);
+    return false;
+  }
+  return true;
 }
 
 function keep(tokens) {
   accessToken = tokens.access_token;
-  sessionStorage.setItem("refresh_token", tokens.refresh_token);
+  localStorage.setItem(KEPT, tokens.refresh_token);
 }
 
 function say(words) {
@@ -77,7 +85,6 @@ async function enter() {
 function leave() {
   watching.abort();
   accessToken = user = null;
-  sessionStorage.removeItem("refresh_token");
   jobs.clear();
   $("jobs").replaceChildren();
   $("live").textContent = "";
@@ -144,7 +151,9 @@ function show() {
     if ($("jobs").children[place] !== item) $("jobs").insertBefore(item, $("jobs").children[place] ?? null);
   });
   $("none").hidden = items.length > 0;
-  $("chart-says").textContent = drawChart($("chart"), newest);
+  $("charts").hidden = items.length === 0;
+  $("jobs-say").textContent = drawJobs($("jobs-chart"), newest);
+  $("waits-say").textContent = drawWaits($("waits-chart"), newest);
 }
 
 function make(id) {
@@ -152,11 +161,14 @@ function make(id) {
   item.id = id;
   on(item.querySelector(".cancel"), "click", () => ask("POST", `/jobs/${id}/cancel`));
   on(item.querySelector(".retry"), "click", () => ask("POST", `/jobs/${id}/retry`));
-  on(item.querySelector(".show"), "click", async () => {
-    const report = await ask("GET", `/reports/${jobs.get(id).result.report_id}`);
+  on(item.querySelector(".show"), "click", async ({ target }) => {
     const result = item.querySelector(".result");
-    result.textContent = Object.entries(report.signups).map(([day, count]) => `${day}  ${count}`).join("\n");
-    result.hidden = false;
+    if (result.hidden) {
+      const report = await ask("GET", `/reports/${jobs.get(id).result.report_id}`);
+      result.textContent = Object.entries(report.signups).map(([day, count]) => `${day}  ${count}`).join("\n");
+    }
+    result.hidden = !result.hidden;
+    target.textContent = result.hidden ? "Show the report" : "Hide the report";
   });
   return item;
 }
@@ -172,7 +184,9 @@ function fill(item, job) {
   set(".error", job.error);
   const begun = job.started_at && new Date(job.started_at);
   const seconds = begun && ((job.finished_at ? new Date(job.finished_at) : new Date()) - begun) / 1000;
-  const facts = [new Date(job.created_at).toLocaleTimeString(), `attempt ${Math.max(1, job.attempts)}`];
+  const asked = new Date(job.created_at);
+  const today = asked.toDateString() === new Date().toDateString();
+  const facts = [today ? asked.toLocaleTimeString() : asked.toLocaleString(), `attempt ${Math.max(1, job.attempts)}`];
   if (seconds !== null && job.finished_at) facts.push(`${seconds.toFixed(1)} s`);
   set(".facts", facts.join(" · "));
   const bar = item.querySelector("progress");
@@ -194,9 +208,25 @@ on($("sign-in"), "submit", async ({ target, submitter }) => {
 on($("new-report"), "submit", ({ target }) => ask("POST", "/reports", { days: Number(new FormData(target).get("days")) }));
 on($("sign-out"), "click", async () => {
   await ask("POST", "/auth/sign-out").catch(() => {});
+  localStorage.removeItem(KEPT);
   leave();
 });
 
-// After a reload of the tab the person is still signed in.
-if (await refresh()) await enter().catch(leave);
-else leave();
+// A person signs in and out in all tabs.
+addEventListener("storage", ({ key, newValue }) => {
+  if (key !== KEPT) return;
+  if (!newValue) leave();
+  else if (!user) begin();
+});
+
+// After a reload, and in a second tab, the person is still signed in.
+async function begin() {
+  try {
+    if (await refresh()) return await enter();
+  } catch (error) {
+    say(error.message);
+  }
+  leave();
+}
+
+await begin();

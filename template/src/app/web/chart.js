@@ -1,34 +1,49 @@
-// Jobs per minute, and how long they waited, over the last half hour.
+// Two charts of the last half hour, a bar per minute: how many jobs there were, and how long they waited.
 
 const MINUTES = 30;
 const WIDTH = 600;
 const HEIGHT = 120;
 
 // Draws, and returns the same in words.
-export function drawChart(svg, jobs) {
+export function drawJobs(svg, jobs) {
+  const counts = minutes(jobs).map((those) => those.length);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  draw(svg, counts);
+  return `${total} job${total === 1 ? "" : "s"} in ${MINUTES} minutes, at most ${Math.max(...counts)} in one.`;
+}
+
+// Of those that have begun, from when they were due.
+export function drawWaits(svg, jobs) {
+  const wait = (job) => Math.max(0, new Date(job.started_at) - new Date(job.run_at)) / 1000;
+  const waits = minutes(jobs).map((those) => those.filter((job) => job.started_at).map(wait));
+  const all = waits.flat().sort((a, b) => a - b);
+  draw(svg, waits.map((those) => Math.max(0, ...those)));
+  if (!all.length) return "None has begun yet.";
+  return `Half of them began within ${all[Math.floor((all.length - 1) / 2)].toFixed(2)} s, all within ${all.at(-1).toFixed(2)} s.`;
+}
+
+function minutes(jobs) {
   const now = Date.now();
-  const counts = Array(MINUTES).fill(0);
-  const waits = [];
+  const slots = Array.from({ length: MINUTES }, () => []);
   for (const job of jobs) {
-    const age = Math.floor((now - new Date(job.created_at)) / 60_000);
-    if (age < 0 || age >= MINUTES) continue;
-    counts[MINUTES - 1 - age] += 1;
-    if (job.started_at) waits.push(Math.max(0, new Date(job.started_at) - new Date(job.run_at)) / 1000);
+    // The clocks of server and browser may differ a little.
+    const age = Math.max(0, Math.floor((now - new Date(job.created_at)) / 60_000));
+    if (age < MINUTES) slots[MINUTES - 1 - age].push(job);
   }
-  const most = Math.max(1, ...counts);
+  return slots;
+}
+
+function draw(svg, values) {
+  const most = Math.max(...values) || 1;
   const width = WIDTH / MINUTES;
   svg.replaceChildren(
-    ...counts.map((count, minute) => {
+    ...values.map((value, minute) => {
       const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-      const height = Math.max(count ? 4 : 1, (count / most) * (HEIGHT - 8));
-      const box = { x: minute * width + 2, y: HEIGHT - height, width: width - 4, height, rx: 2 };
-      for (const [name, value] of Object.entries(box)) bar.setAttribute(name, value);
-      bar.setAttribute("class", count ? "bar" : "bar empty");
+      const height = Math.max(value ? 4 : 1, (value / most) * (HEIGHT - 8));
+      const box = { x: minute * width + 2, y: HEIGHT - height, width: width - 4, height };
+      for (const [name, number] of Object.entries(box)) bar.setAttribute(name, number);
+      bar.setAttribute("class", value ? "bar" : "bar empty");
       return bar;
     }),
   );
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  waits.sort((a, b) => a - b);
-  const wait = waits.length ? `; half of them began within ${waits[Math.floor((waits.length - 1) / 2)].toFixed(2)} s` : "";
-  return `${total} job${total === 1 ? "" : "s"} in the last ${MINUTES} minutes, at most ${Math.max(...counts)} in one${wait}.`;
 }
