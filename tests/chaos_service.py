@@ -1,25 +1,22 @@
 """A rendered service as it runs: private servers, API, relays and workers, each a program that can be hit."""
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.request import urlopen
 
-import psutil
 import psycopg
 import yaml
 
 import private_servers
 from chaos_ledger import Ledger
-from chaos_program import Program, until
+from chaos_program import Program
+from launching import UVICORN, await_api, install, launch
 from private_servers import Server, free_port
-from run_folder import RunFolder, note_process
-from suite import execute, place
+from run_folder import RunFolder
+from suite import execute
 
 OVERLAY = Path(__file__).parent / "chaos"
 HOOK = "    # New features go here.\n"
@@ -31,7 +28,6 @@ WIRING = """\
 """
 EFFECTS = "CREATE TABLE effects (job_id uuid NOT NULL, made_at timestamptz NOT NULL DEFAULT clock_timestamp())"
 HOUR = 3600
-UNWANTED = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 PLAIN_WORKER = ("celery", "-q", "-A", "app.chaos.control:plain", "worker", "-l", "info")
 
 
@@ -55,9 +51,8 @@ class Service:
         self.broker = self._broker()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        api = ("-m", "uvicorn", "--factory", "app.main:create_app", "--host", "127.0.0.1", "--port", str(port))
         self.composed = yaml.safe_load((self.project / "compose.yaml").read_text())["services"]["worker"]
-        self.api = Program("api", lambda: self._launch_api(api))
+        self.api = Program("api", lambda: self._launch_api((*UVICORN, str(port))))
 
     def _broker(self) -> Program | None:
         server = self.broker_server
@@ -120,30 +115,13 @@ class Service:
         return variables | {"ENVIRONMENT": "test", "BROKER_URL": self.broker_server.url}
 
     def _launch(self, name: str, *words: str, **variables: str) -> "subprocess.Popen[bytes]":
-        environment = {variable: value for variable, value in os.environ.items() if variable not in UNWANTED}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [self.python, *words],
-                cwd=self.project,
-                env=environment | self._variables() | variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        note_process(self.run, psutil.Process(process.pid))
-        return process
+        log = self.folder / f"{name}.log"
+        return launch(self.run, log, self.project, (self.python, *words), self._variables() | variables)
 
     def _launch_api(self, words: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         process = self._launch("api", *words)
-        until(lambda: _answers(f"{self.url}/health/live"), "the API answers")
+        await_api(self.url)
         return process
-
-
-def _answers(url: str) -> bool:
-    with suppress(OSError), urlopen(url, timeout=2) as reply:
-        return bool(reply.status == 200)
-    return False
 
 
 @contextmanager
@@ -156,13 +134,7 @@ def installed(run: RunFolder, render: Path, folder: Path, *, broker: str | None,
     assert HOOK in main.read_text()
     main.write_text(main.read_text().replace(HOOK, WIRING + HOOK))
 
-    here = place()
-    project = here.put(render)
-    # Only what this combination declares: no lock of another decides what is installed.
-    (project / "uv.lock").unlink(missing_ok=True)
-    environment = here.environment(sys.executable)
-    execute("uv", "sync", "--quiet", cwd=project, **environment)
-    python = Path(environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python"
+    project, python = install(render)
     service = Service(run, folder, project, python, private_servers.postgresql_server(run), _broker_server(run, broker))
     try:
         service.prepare()

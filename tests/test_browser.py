@@ -1,0 +1,202 @@
+"""What a person does in a browser, from registration to a report that survives its worker, on real processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import yaml
+from playwright.sync_api import Locator, Page, expect
+
+from browser import Window, chromium, window
+from chaos_program import Program
+from combinations import AXES
+from conftest import Generate, present_or_skipped
+from launching import UVICORN, await_api, install, launch
+from private_servers import free_port
+from run_folder import RunFolder
+from services import database as databases
+from services import namespace, url_of
+
+pytestmark = pytest.mark.slow
+
+ADA, PASSWORD = "ada@example.org", "correct horse battery"
+expect.set_options(timeout=20_000)
+
+
+@dataclass(frozen=True)
+class Serving:
+    url: str
+    worker: Program
+
+
+@contextmanager
+def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[Serving]:
+    """API, worker and relay of the render, each a process; mail stays where /dev/mail shows it."""
+    project, python = install(render)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    worker = yaml.safe_load((project / "compose.yaml").read_text())["services"]["worker"]["command"]
+    server = url_of(run, "postgresql")
+    with databases(run) as database_url, namespace(run, broker) as broker_url:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{urlsplit(database_url).path[1:]}"'.encode())
+        variables = {
+            "ENVIRONMENT": "development",
+            "DATABASE_URL": database_url,
+            "BROKER_URL": broker_url,
+            # A vhost or Redis database may be everybody's.
+            "JOB_QUEUE": urlsplit(database_url).path[1:],
+            "SECRET_KEY": "only-for-browsers-" * 2,
+            "PUBLIC_URL": url,
+            "MAIL_DRY_RUN": "true",
+            "MAIL_OUTBOX": str(logs / "outbox"),
+            # A worker that was killed is missed soon.
+            "JOB_LEASE_SECONDS": "2",
+        }
+
+        def program(name: str, *words: str) -> Program:
+            return Program(name, lambda: launch(run, logs / f"{name}.log", project, (python, "-m", *words), variables))
+
+        programs = [
+            program("worker", *worker, "-c", "2"),
+            program("relay", "app.cli", "relay"),
+            program("api", *UVICORN[1:], str(port)),
+        ]
+        migration = program("migrate", "app.cli", "migrate")
+        migration.start()
+        assert migration.process is not None
+        assert migration.process.wait() == 0, (logs / "migrate.log").read_text()
+        try:
+            for each in programs:
+                each.start()
+            await_api(url)
+            yield Serving(url, programs[0])
+        except BaseException:
+            for log in sorted(logs.glob("*.log")):
+                print(f"--- {log.name}\n{log.read_text()[-3000:]}")
+            raise
+        finally:
+            for each in programs:
+                each.end()
+
+
+@pytest.mark.parametrize(("broker", "database"), list(product(AXES["broker"], AXES["database"])))
+def test_a_person_sees_jobs_live(
+    generate: Generate, run_folder: RunFolder, workplace: Path, broker: str, database: str
+) -> None:
+    render = generate(broker=broker, database=database)
+    with (
+        present_or_skipped(),
+        chromium() as browser,
+        serving(run_folder, render, workplace, broker) as service,
+        window(browser, f"{broker}-{database}") as person,
+    ):
+        tab = person.open(service.url)
+        register(person, tab)
+        verify(person, service.url)
+        sign_in(tab)
+        expect(tab.get_by_role("status")).to_have_text("live")
+
+        see_one_finish(tab)
+        cancel_one(person, tab)
+        second = in_a_second_tab(person, tab, service.url)
+        kill_the_worker(tab, service.worker)
+        person.photograph(tab, "desk")
+
+        tab.get_by_role("button", name="Sign out").click()
+        for each in (tab, second):
+            expect(each.get_by_role("heading", name="Sign in")).to_be_visible()
+            expect(each.get_by_role("listitem")).to_have_count(0)
+
+
+def register(person: Window, tab: Page) -> None:
+    tab.get_by_label("Address").fill(ADA)
+    tab.get_by_label("Password", exact=True).fill(PASSWORD)
+    person.photograph(tab, "door")
+    tab.get_by_role("button", name="Register").click()
+    expect(tab.get_by_role("alert")).to_contain_text("mail")
+
+
+def verify(person: Window, url: str) -> None:
+    """By the link in the message that /dev/mail shows once the worker has sent it."""
+    outbox = person.open(f"{url}/dev/mail")
+    message = outbox.get_by_role("link").filter(has_text=ADA)
+    while not message.count():
+        outbox.wait_for_timeout(100)
+        outbox.reload()
+    message.first.click()
+    with person.context.expect_page() as opened:
+        outbox.frame_locator("iframe").get_by_role("link").first.click()
+    page = opened.value
+    page.get_by_role("button", name="Verify my address").click()
+    expect(page.get_by_role("status")).to_contain_text("Your address is verified")
+    person.photograph(page, "verified")
+    page.close()
+    outbox.close()
+
+
+def sign_in(tab: Page) -> None:
+    tab.get_by_label("Address").fill(ADA)
+    tab.get_by_label("Password", exact=True).fill(PASSWORD)
+    # What a person does who uses no mouse.
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", name="Your jobs")).to_be_visible()
+
+
+def ask_for_a_report(tab: Page, days: int) -> Locator:
+    """The newest of the list, which runs."""
+    before = tab.get_by_role("listitem").count()
+    tab.get_by_label("Days").fill(str(days))
+    tab.get_by_role("button", name="Build a report").click()
+    expect(tab.get_by_role("listitem")).to_have_count(before + 1)
+    job = tab.locator(f"[id='{tab.get_by_role('listitem').first.get_attribute('id')}']")
+    expect(job).to_have_attribute("data-status", "running")
+    expect(job.get_by_text("Counting")).to_be_visible()
+    return job
+
+
+def see_one_finish(tab: Page) -> None:
+    job = ask_for_a_report(tab, 8)
+    # Found also once it is finished, and the bar hidden.
+    bar = job.locator("progress")
+    seen = {float(bar.evaluate("bar => bar.value"))}
+    while job.get_attribute("data-status") == "running":
+        seen.add(float(bar.evaluate("bar => bar.value")))
+        tab.wait_for_timeout(50)
+    assert len(seen) > 2, f"its progress was {sorted(seen)}"
+    expect(job).to_have_attribute("data-status", "succeeded")
+    job.get_by_role("button", name="Show the report").click()
+    expect(job.locator("pre")).to_contain_text("1")
+
+
+def cancel_one(person: Window, tab: Page) -> None:
+    job = ask_for_a_report(tab, 60)
+    person.photograph(tab, "running")
+    job.get_by_role("button", name="Cancel").click()
+    expect(job).to_have_attribute("data-status", "cancelled")
+
+
+def in_a_second_tab(person: Window, tab: Page, url: str) -> Page:
+    def jobs_of(page: Page) -> list[str | None]:
+        return [item.get_attribute("id") for item in page.get_by_role("listitem").all()]
+
+    second = person.open(f"{url}/app")
+    expect(second.get_by_role("listitem")).to_have_count(2)
+    assert jobs_of(second) == jobs_of(tab)
+    # Both tabs have used the refresh token by now, and nobody took that for a theft.
+    tab.reload()
+    expect(tab.get_by_role("listitem")).to_have_count(2)
+    return second
+
+
+def kill_the_worker(tab: Page, worker: Program) -> None:
+    job = ask_for_a_report(tab, 10)
+    worker.end()
+    worker.start()
+    expect(job).to_have_attribute("data-status", "succeeded")
+    expect(job).to_contain_text("attempt 2")
