@@ -1,10 +1,13 @@
 """Alembic's entry: the tables of every feature, in the database of the settings."""
 
 import pkgutil
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
 from alembic import context
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
 import app
@@ -15,6 +18,14 @@ from app.settings import SettingsInvalid, get_settings
 for package in pkgutil.iter_modules(app.__path__, "app."):
     if package.ispkg and find_spec(f"{package.name}.models"):
         import_module(f"{package.name}.models")
+
+
+def follow_all(_: MigrationContext, __: object, directives: Sequence[MigrationScript]) -> None:
+    """A new revision follows every head: the service's own, and what an update of the template brought beside it."""
+    for script in directives:
+        if script.head == "head":
+            script.head = "heads"
+
 
 try:
     get_settings()
@@ -28,7 +39,9 @@ if context.is_offline_mode():
         context.run_migrations()
 else:
     with engine().connect() as connection:
-        context.configure(connection=connection, target_metadata=Base.metadata)
+        context.configure(
+            connection=connection, target_metadata=Base.metadata, process_revision_directives=follow_all
+        )
         with context.begin_transaction():
             # Two containers that start together migrate one after the other.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('alembic'))")

@@ -65,4 +65,4 @@ def create_database() -> None:
     with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'.encode())
         connection.execute(f'CREATE DATABASE "{url.database}"'.encode())
-    command.upgrade(Config("alembic.ini"), "head")
+    command.upgrade(Config("alembic.ini"), "heads")

@@ -19,6 +19,6 @@ def test_migrations_can_be_taken_back() -> None:
     downgrade(config, "base")
     with engine().connect() as connection:
         left = connection.exec_driver_sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").scalar_one()
-    upgrade(config, "head")
+    upgrade(config, "heads")
 
     assert left == 1  # alembic_version

@@ -68,10 +68,10 @@ def doctor() -> None:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     with plain_errors():
-        command.upgrade(Config("alembic.ini"), "head")
+        command.upgrade(Config("alembic.ini"), "heads")
         with engine().connect() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
-    typer.echo(f"The tables are at {revision}, the newest.")
+            revisions = MigrationContext.configure(connection).get_current_heads()
+    typer.echo(f"The tables are at {', '.join(sorted(revisions))}, the newest.")
 
 
 @cli.command()
@@ -138,6 +138,9 @@ def health(
             relay_seconds, waiting_seconds = connection.execute(MOVEMENT).one()
         if says := complaint(relay_seconds, waiting_seconds if part is Part.JOBS else 0):
             raise stop(says)
+
+
+# Your own commands go below this line.
 
 
 if __name__ == "__main__":

@@ -57,12 +57,13 @@ def _database(settings: Settings) -> Finding:
 
 
 def _migrations() -> Finding:
-    head = ScriptDirectory.from_config(Config("alembic.ini")).get_current_head()
+    # After an update there may be two: the template's newest and the service's own.
+    newest = ", ".join(sorted(ScriptDirectory.from_config(Config("alembic.ini")).get_heads()))
     with engine().connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    if current == head:
-        return Finding("migrations", True, f"at {head}, the newest")
-    return Finding("migrations", False, f"at {current or 'nothing'}, the newest is {head}", "uv run app migrate")
+        current = ", ".join(sorted(MigrationContext.configure(connection).get_current_heads()))
+    if current == newest:
+        return Finding("migrations", True, f"at {newest}, the newest")
+    return Finding("migrations", False, f"at {current or 'nothing'}, the newest is {newest}", "uv run app migrate")
 
 
 def _jobs() -> Finding:

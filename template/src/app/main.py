@@ -24,6 +24,9 @@ from app.users import admin_routes, link_routes, pages
 from app.users import routes as users
 from app.web import routes as web
 
+# isort: split
+# Imports of your own routers go below this line; the routers themselves at the end of create_app.
+
 
 @asynccontextmanager
 async def lifespan(api: FastAPI) -> AsyncIterator[None]:

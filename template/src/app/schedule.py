@@ -7,6 +7,9 @@ from app.jobs.tasks import purge_jobs
 from app.limits.tasks import purge_rate_limits
 from app.sign_ins.tasks import purge_tokens
 
+# isort: split
+# Imports of your own tasks go below this line.
+
 __all__ = ["SCHEDULE"]
 
 SCHEDULE = (

@@ -24,6 +24,8 @@ class User(Base):
     # By an administrator, or because its owner asked for its deletion: nobody can sign in.
     deactivated_at: Mapped[datetime | None]
 
+    # Your own columns go below this line.
+
     @property
     def verified(self) -> bool:
         return self.verified_at is not None
