@@ -9,7 +9,7 @@ UV := $(CURDIR)/.tools/bin/uv
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-quick bench shards lint
+.PHONY: demo test test-quick bench shards lint release
 
 demo: $(UV)
 	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
@@ -37,6 +37,10 @@ lint: $(UV)
 	@$(UV) run --quiet --frozen ruff check
 	@$(UV) run --quiet --frozen ruff format --check
 	@$(UV) run --quiet --frozen mypy
+
+# make release VERSION=0.2.0: checks everything, then tags the commit whose changelog names that version.
+release: $(UV)
+	@$(UV) run --quiet --frozen python tests/release.py $(VERSION)
 
 # uv, in a folder that git ignores.
 $(UV):

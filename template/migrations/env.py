@@ -39,9 +39,7 @@ if context.is_offline_mode():
         context.run_migrations()
 else:
     with engine().connect() as connection:
-        context.configure(
-            connection=connection, target_metadata=Base.metadata, process_revision_directives=follow_all
-        )
+        context.configure(connection=connection, target_metadata=Base.metadata, process_revision_directives=follow_all)
         with context.begin_transaction():
             # Two containers that start together migrate one after the other.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('alembic'))")
