@@ -79,14 +79,14 @@ def place() -> Place:
 
 
 def commands(project: Path, answers: Answers) -> list[str]:
-    """What the project's CI file runs, or where there is none what its README says."""
+    """What the project's CI file runs, or where there is none what its guide says."""
     if answers["ci"] == "github":
         steps = yaml.safe_load((project / ".github/workflows/ci.yml").read_text())["jobs"]["test"]["steps"]
         return [step["run"] for step in steps if "run" in step]
     if answers["ci"] == "gitlab":
         return list(yaml.safe_load((project / ".gitlab-ci.yml").read_text())["test"]["script"])
-    block = re.search(r"## Checks\n.*?```console\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
-    assert block, "the README has no block of commands below Checks"
+    block = re.search(r"## Checks\n.*?```console\n(.*?)```", (project / "docs/guide.md").read_text(), re.DOTALL)
+    assert block, "the guide has no block of commands below Checks"
     return block[1].splitlines()
 
 

@@ -30,7 +30,7 @@ COLOURED = {
 }
 PROVIDER = {
     ".env.example",
-    "README.md",
+    "docs/guide.md",
     "pyproject.toml",
     "src/app/mail/provider.py",
     "src/app/mail/webhook.py",
@@ -43,6 +43,7 @@ PROVIDER = {
 # Of providers with an API over HTTP; SMTP has neither the client nor a webhook, and SES has boto3.
 WEBHOOK = {"tests/test_provider_key.py", "tests/test_webhook_contract.py"}
 CLIENT = {"src/app/mail/http.py"}
+WORKFLOWS = {".github/workflows/ci.yml", ".github/workflows/template-update.yml"}
 
 RADIUS = {
     ("project_name", "Shop"): {"README.md", "compose.yaml", "pyproject.toml", "src/app/settings.py"},
@@ -52,20 +53,20 @@ RADIUS = {
     ("broker", "rabbitmq"): {
         ".env.example",
         ".github/workflows/ci.yml",
-        "README.md",
         "compose.yaml",
+        "docs/guide.md",
         "pyproject.toml",
         "src/app/broker.py",
     },
-    ("database", "sync"): {"README.md", "pyproject.toml", "src/app/session.py"} | COLOURED,
+    ("database", "sync"): {"docs/guide.md", "pyproject.toml", "src/app/session.py"} | COLOURED,
     ("email_provider", "smtp"): PROVIDER,
     **{
         ("email_provider", name): PROVIDER | WEBHOOK | (set() if name == "ses" else CLIENT)
         for name in AXES["email_provider"]
         if name not in {"outbox", "smtp"}
     },
-    ("ci", "gitlab"): {".github/workflows/ci.yml", ".gitlab-ci.yml"},
-    ("ci", "none"): {".github/workflows/ci.yml"},
+    ("ci", "gitlab"): WORKFLOWS | {".gitlab-ci.yml", "docs/guide.md"},
+    ("ci", "none"): WORKFLOWS | {"docs/guide.md", "renovate.json"},
 }
 
 

@@ -1,6 +1,7 @@
 """Every combination's own suite, on real services: PostgreSQL, the combination's broker, a worker process."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,9 @@ def test_every_choice_of_ci_has_commands(generate: Generate) -> None:
             "uv run lint-imports",
             "uv run pytest",
         ]
+        listed = re.search(r"CHECKS = \((.*?)\)", (generate(ci=ci) / "src/app/template.py").read_text(), re.DOTALL)
+        assert listed
+        assert re.findall('"(.*?)"', listed[1]) == commands(generate(ci=ci), answers)
 
 
 def test_the_suites_cover_every_pair_of_answers_and_all_that_a_suite_reads() -> None:

@@ -22,7 +22,7 @@ NOBODYS = {
 }
 OF_A_PROVIDER = [
     ".env.example",
-    "README.md",
+    "docs/guide.md",
     "src/app/settings.py",
     "src/app/mail/provider.py",
     "src/app/mail/webhook.py",

@@ -28,6 +28,7 @@ from app.jobs.relay import relay as run_relay
 from app.log import configure_logging
 from app.security import hash_password
 from app.settings import get_settings
+from app.template import template
 from app.terminal import plain_errors, stop
 from app.users.models import User
 from app.users.schemas import NewUser
@@ -37,6 +38,7 @@ from app.worker import celery
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.add_typer(jobs, name="jobs")
 cli.add_typer(mail, name="mail")
+cli.add_typer(template, name="template")
 
 
 @cli.command()

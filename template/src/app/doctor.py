@@ -97,7 +97,7 @@ def _mail(settings: Settings) -> Finding:
     try:
         return Finding("mail", True, f"{provider.check()}, {sender}")
     except ProviderMisconfigured as error:
-        return Finding("mail", False, str(error), "see the settings in README.md")
+        return Finding("mail", False, str(error), "see the settings in docs/guide.md")
     except TemporaryFailure as error:
         return Finding("mail", False, str(error), "try again later")
 
