@@ -49,7 +49,7 @@ def status() -> None:
 
 @template.command()
 def update(
-    data: Annotated[list[str], typer.Option(help="Another answer, such as broker=rabbitmq.")] = [],  # noqa: B006
+    data: Annotated[list[str] | None, typer.Option(help="Another answer, such as broker=rabbitmq.")] = None,
     trust: Annotated[bool, typer.Option(help="Run what a release brings that renames files; read it first.")] = False,
 ) -> None:
     """Merge the newest release into this service, then run all checks."""
@@ -60,33 +60,36 @@ def update(
         raise stop("There are changes that are not committed; commit them first, or `git stash` them.")
     # Asked before anything changes.
     _releases(source)
-    answers = [word for answer in data for word in ("--data", answer)]
+    answers = [word for answer in data or [] for word in ("--data", answer)]
     copier = ["copier"] if which("copier") else [os.environ.get("UV", "uv"), "tool", "run", "copier"]
     words = [*copier, "update", "--defaults", *(["--trust"] if trust else []), *answers]
     if subprocess.run(words).returncode != 0:
-        raise stop("Copier has not finished, and says why above; `git restore . && git clean -d --force` takes back what it did.")
+        raise stop("Copier has not finished, and says why above; `git reset --hard` takes back what it did.")
     if in_doubt := _git("diff", "--name-only", "--diff-filter=U").stdout:
-        raise stop(f"You and the template changed the same lines of:\n{in_doubt}docs/guide.md, Updates, says what to do.")
+        raise stop(
+            f"You and the template changed the same lines of:\n{in_doubt}What to do is in docs/guide.md, Updates."
+        )
     for check in CHECKS:
         typer.secho(check, bold=True)
         if subprocess.run(shlex.split(check)).returncode != 0:
             raise stop(f"The update is merged, but `{check}` fails; put it right before you commit.")
-    typer.echo(f"Updated to {_answers()['_commit']}; all checks pass. Read `git diff`, commit, and `uv run app migrate`.")
+    typer.echo(f"Updated to {_answers()['_commit']}; all checks pass. Read `git diff`, commit, `uv run app migrate`.")
 
 
 def _answers() -> dict[str, str]:
     try:
-        answers = yaml.safe_load(Path(ANSWERS).read_text("utf-8"))
-        return {name: str(answer) for name, answer in answers.items()} | {"_commit": answers["_commit"]}
+        answers = {name: str(answer) for name, answer in yaml.safe_load(Path(ANSWERS).read_text("utf-8")).items()}
+        return answers | {name: answers[name] for name in ("_commit", "_src_path")}
     except FileNotFoundError:
-        raise stop(f"There is no {ANSWERS} here; run this in the folder of the service, and keep that file in git.") from None
+        raise stop(f"There is no {ANSWERS} here; work in the folder of the service, with that file in git.") from None
     except (yaml.YAMLError, AttributeError, KeyError):
         raise stop(f"{ANSWERS} is damaged; `git checkout {ANSWERS}` brings it back.") from None
 
 
 def _git(*words: str) -> subprocess.CompletedProcess[str]:
     # Nobody is there to answer when a server asks for a password.
-    return subprocess.run(["git", *words], capture_output=True, text=True, env=os.environ | {"GIT_TERMINAL_PROMPT": "0"})
+    quiet = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
+    return subprocess.run(["git", *words], capture_output=True, text=True, env=quiet)
 
 
 def _releases(source: str) -> Iterator[Version]:
