@@ -1,0 +1,130 @@
+"""Old services and their updates: what test_update.py and test_next_release.py work on."""
+
+import re
+import shutil
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+import yaml
+from jinja2 import Environment
+
+from combinations import AXES, QUICK, TEMPLATE, Answers
+from conftest import present_or_skipped
+from missing import Missing
+from releases import git, released, tagged_clone
+from run_folder import RunFolder
+
+# Later than any release: the working tree.
+HERE = "1000.0.0"
+ANSWERS = ".copier-answers.yml"
+# Its owner's from the first day: no update writes it.
+THEIRS = "README.md"
+
+
+@cache
+def releases() -> list[str]:
+    """Oldest first; a question mark where the history is missing, which the fixture tells."""
+    try:
+        return [str(version) for version in released(TEMPLATE)]
+    except Missing:
+        return ["?"]
+
+
+@cache
+def old_combinations() -> list[Answers]:
+    """What the last release could be asked for."""
+    if releases() == ["?"]:
+        return QUICK[:1]
+    commit = list(released(TEMPLATE).values())[-1]
+    questions = yaml.safe_load(git("show", f"{commit}:copier.yml", cwd=TEMPLATE))
+    choices = {name: list(questions[name]["choices"].values()) for name in AXES if name in questions}
+    return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+
+
+def tagged_releases(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone in which each release has its tag, and so has the working tree."""
+
+    def make() -> str:
+        folder = run.path / "releases"
+        tagged_clone(TEMPLATE, folder)
+        for file in git("ls-files", "-z", cwd=folder).split("\0"):
+            (folder / file).unlink() if file else None
+        shutil.copytree(run.path / "template", folder, dirs_exist_ok=True)
+        release(folder, HERE)
+        for version in (*releases(), HERE):
+            checkout(folder, version)
+        return str(folder)
+
+    with present_or_skipped():
+        released(TEMPLATE)
+    folder = Path(run.shared("releases-made", make))
+    # None of this changes what is written: one checkout for each version, one compilation for each text, and no question
+    # to git about every file's executable bit. What these tests of the command line do not have, and people neither.
+    monkeypatch.setattr("copier._template.clone", lambda url, ref, **_: str(checkout(Path(url), ref)))
+    monkeypatch.setattr("copier._main.Worker._sync_git_index_executable_bit", lambda *_: None)
+    monkeypatch.setattr(Environment, "compile", _compile_once)
+    return folder
+
+
+def checkout(template: Path, version: str) -> Path:
+    folder = template.with_name(f"{template.name}-{version}")
+    if not folder.exists():
+        git("clone", "--quiet", "--branch", version, str(template), str(folder), cwd=template)
+    return folder
+
+
+def release(template: Path, version: str) -> None:
+    """What is in that folder, as a release."""
+    git("add", "--all", cwd=template)
+    git("commit", "--quiet", "--allow-empty", "--message", version, cwd=template)
+    git("tag", version, cwd=template)
+
+
+_compile = Environment.compile
+_compiled: dict[tuple[object, ...], Any] = {}
+
+
+def _compile_once(environment: Environment, *source: Any, **named: Any) -> Any:
+    key = (*source, *named.values())
+    if key not in _compiled:
+        _compiled[key] = _compile(environment, *source, **named)
+    return _compiled[key]
+
+
+def old_service(template: Path, folder: Path, answers: Answers, version: str) -> Path:
+    """As somebody made it with that release, and committed it."""
+    copier.run_copy(str(template), folder, data=answers, defaults=True, quiet=True, vcs_ref=version)
+    git("init", "--quiet", cwd=folder)
+    commit(folder)
+    return folder
+
+
+def commit(service: Path) -> None:
+    git("add", "--all", cwd=service)
+    git("commit", "--quiet", "--message", "Ours", cwd=service)
+
+
+def update(service: Path, to: str = HERE, **answers: str) -> None:
+    copier.run_update(service, data=answers, defaults=True, overwrite=True, quiet=True, vcs_ref=to)
+
+
+def files(service: Path) -> dict[str, str]:
+    paths = [path for path in service.rglob("*") if path.is_file()]
+    named = {path.relative_to(service).as_posix(): path for path in paths}
+    return {name: path.read_text("utf-8") for name, path in named.items() if not name.startswith((".git/", ANSWERS))}
+
+
+def in_doubt(service: Path) -> list[str]:
+    """Files that were not merged cleanly, whatever the trace that they leave."""
+    mark = re.compile(r"^(<<<<<<< before|>>>>>>> after) updating$", re.MULTILINE)
+    marked = [name for name, text in files(service).items() if mark.search(text) or name.endswith(".rej")]
+    return sorted({*marked, *git("diff", "--name-only", "--diff-filter=U", cwd=service).splitlines()})
+
+
+def answers_of(service: Path) -> Answers:
+    answers = yaml.safe_load((service / ANSWERS).read_text())
+    return {name: answers[name] for name in AXES}
