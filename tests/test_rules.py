@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from combinations import AXES, DEFAULTS, TEMPLATE
 
@@ -20,10 +21,37 @@ def test_jinja_stays_out_of_python_functions(file: Path) -> None:
     assert set(tags) <= {0, 1, len(lines) - 1}
 
 
-def test_copying_needs_no_trust() -> None:
+def test_copying_needs_no_trust_and_an_update_none_but_across_the_release_that_renames() -> None:
     settings = yaml.safe_load((TEMPLATE / "copier.yml").read_text())
 
-    assert not {"_tasks", "_jinja_extensions", "_migrations"} & settings.keys()
+    assert not {"_tasks", "_jinja_extensions"} & settings.keys()
+    for migration in settings.get("_migrations", []):
+        assert str(Version(migration["version"])) == migration["version"]
+        # Copier stumbles over some words in a command that is one string.
+        assert isinstance(migration["command"], list)
+
+
+def test_our_migrations_follow_each_other_whatever_a_service_has_beside_them() -> None:
+    files = sorted((TEMPLATE / "template/migrations/versions").glob("*.py"))
+
+    for number, file in enumerate(files, 1):
+        follows = f'"{number - 1:04}"' if number > 1 else "None"
+        text = file.read_text()
+        assert file.name.startswith(f"{number:04}_")
+        assert f'\nrevision: str = "{number:04}"\n' in text
+        assert re.search(rf"^down_revision: str \| None = {follows}$", text, re.MULTILINE)
+        # The sample may be gone where it arrives.
+        assert number <= 2 or "reports" not in text
+
+
+CONDITION = re.compile(r"^- `(.*?)`: ", re.MULTILINE)
+
+
+def test_the_conditions_of_the_changelog_name_answers_that_there_are() -> None:
+    for condition in CONDITION.findall((TEMPLATE / "CHANGELOG.md").read_text()):
+        for part in condition.split(","):
+            axis, _, choices = part.strip().partition("=")
+            assert set(choices.split("|")) <= set(AXES.get(axis, [])), condition
 
 
 def test_every_choice_has_its_variant() -> None:

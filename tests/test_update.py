@@ -6,14 +6,15 @@ their service, and other answers, are tried on a subset that has every choice; t
 
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from combinations import AXES, DEFAULTS, QUICK, Answers, label
+from combinations import AXES, DEFAULTS, QUICK, TEMPLATE, Answers, label
 from conftest import Generate, present_or_skipped
-from releases import git
+from releases import CHANGELOG, entries, git
 from run_folder import RunFolder
 from services import url_of
 from suite import prove
@@ -33,7 +34,7 @@ from updating import (
 )
 from updating import releases as all_releases
 
-*EARLIER, LAST = all_releases()
+LAST = all_releases()[-1]
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
 # Each choice once, as another answer than it was.
 SWITCHES = [
@@ -71,8 +72,8 @@ def test_an_untouched_service_becomes_a_fresh_one(
     assert answers_of(service) == DEFAULT | answers
 
 
-@pytest.mark.parametrize("version", EARLIER)
-def test_so_does_one_of_an_earlier_release(template: Path, generate: Generate, tmp_path: Path, version: str) -> None:
+@pytest.mark.parametrize("version", all_releases())
+def test_so_does_one_of_any_release(template: Path, generate: Generate, tmp_path: Path, version: str) -> None:
     service = old_service(template, tmp_path / "service", {}, version)
 
     update(service)
@@ -116,7 +117,7 @@ def test_another_answer_makes_it_what_a_fresh_copy_with_it_is(
     service = tmp_path / "service"
     lines = edited(template, service, DEFAULT)
 
-    update(service, **{axis: choice})
+    update(service, answers={axis: choice})
 
     assert_kept(service, generate(**{axis: choice}), lines)
     assert answers_of(service) == DEFAULT | {axis: choice}
@@ -136,7 +137,7 @@ def test_an_updated_services_suite_is_green_theirs_included(
 ) -> None:
     service = tmp_path / "service"
     edited(template, service, DEFAULT | before)
-    update(service, **change)
+    update(service, answers=change)
     after = DEFAULT | before | change
     with present_or_skipped():
         url_of(run_folder, "postgresql")
@@ -175,3 +176,30 @@ def test_every_choice_of_the_last_release_is_still_there(template: Path) -> None
     for name, question in questions.items():
         if "choices" in question and not name.startswith("_"):
             assert set(question["choices"].values()) <= set(AXES[name])
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{}, {"broker": "rabbitmq", "database": "sync", "email_provider": "resend", "ci": "gitlab"}],
+    ids=["default", "others"],
+)
+def test_no_file_goes_without_a_word(template: Path, generate: Generate, tmp_path: Path, answers: Answers) -> None:
+    """Of a renamed one `_migrations` takes the edits along; of a deleted one the changelog says so."""
+    before = old_service(template, tmp_path / "service", answers, LAST)
+    settings = yaml.safe_load((TEMPLATE / "copier.yml").read_text())
+    moved = {word for migration in settings.get("_migrations", []) for word in migration["command"]}
+    texts = entries((TEMPLATE / CHANGELOG).read_text()).items()
+    since = "".join(text for _, text in takewhile(lambda entry: entry[0] != LAST, texts))
+
+    gone = files(before).keys() - files(generate(**answers)).keys()
+
+    assert {name for name in gone if name not in moved and f"`{name}` is gone" not in since} == set()
+
+
+def test_a_migration_that_was_released_never_changes(template: Path) -> None:
+    """Where it has run it does not run again: a correction is a new one."""
+    folder = "template/migrations/versions"
+
+    changed = git("diff", "--name-status", "--no-renames", "--diff-filter=a", LAST, HERE, "--", folder, cwd=template)
+
+    assert changed == ""

@@ -23,7 +23,8 @@ for package in pkgutil.iter_modules(app.__path__, "app."):
 def follow_all(_: MigrationContext, __: object, directives: Sequence[MigrationScript]) -> None:
     """A new revision follows every head: the service's own, and what an update of the template brought beside it."""
     for script in directives:
-        if script.head == "head":
+        # Unless somebody named one with --head.
+        if script.head in {None, "head"}:
             script.head = "heads"
 
 
