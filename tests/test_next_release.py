@@ -20,6 +20,7 @@ from updating import HERE, commit, files, in_doubt, old_service, release, tagged
 
 # It adds, and changes one line; the one after it renames a file as well.
 NEXT, RENAMING = "1001.0.0", "1002.0.0"
+pytestmark = pytest.mark.slow
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
 OLD, NEW = "src/app/client.py", "src/app/http_client/caller.py"
 MIGRATION = '''"""Colours"""

@@ -35,6 +35,7 @@ from updating import (
 from updating import releases as all_releases
 
 LAST = all_releases()[-1]
+pytestmark = pytest.mark.slow
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
 # Each choice once, as another answer than it was.
 SWITCHES = [
@@ -57,19 +58,19 @@ def assert_fresh(service: Path, fresh: Path, ours: set[str]) -> None:
     assert {name for name in here | there if here.get(name) != there.get(name)} <= ours
 
 
-@pytest.mark.parametrize("answers", old_combinations(), ids=label)
+@pytest.mark.parametrize("asked", old_combinations(), ids=label)
 def test_an_untouched_service_becomes_a_fresh_one(
-    template: Path, generate: Generate, tmp_path: Path, answers: Answers
+    template: Path, generate: Generate, tmp_path: Path, asked: Answers
 ) -> None:
-    service = old_service(template, tmp_path / "service", answers, LAST)
+    service = old_service(template, tmp_path / "service", asked, LAST)
     readme = (service / THEIRS).read_text()
 
     update(service)
 
-    assert_fresh(service, generate(**answers), {THEIRS})
+    assert_fresh(service, generate(**asked), {THEIRS})
     assert (service / THEIRS).read_text() == readme
     # What they were asked stays answered, and nothing else was decided for them.
-    assert answers_of(service) == DEFAULT | answers
+    assert answers_of(service) == DEFAULT | asked
 
 
 @pytest.mark.parametrize("version", all_releases())
@@ -100,14 +101,14 @@ def assert_kept(service: Path, fresh: Path, lines: dict[str, list[str]]) -> None
     assert {name: now[name] for name in ADDED_FILES} == ADDED_FILES
 
 
-@pytest.mark.parametrize("answers", QUICK, ids=label)
-def test_what_people_did_survives(template: Path, generate: Generate, tmp_path: Path, answers: Answers) -> None:
+@pytest.mark.parametrize("asked", QUICK, ids=label)
+def test_what_people_did_survives(template: Path, generate: Generate, tmp_path: Path, asked: Answers) -> None:
     service = tmp_path / "service"
-    lines = edited(template, service, answers)
+    lines = edited(template, service, asked)
 
     update(service)
 
-    assert_kept(service, generate(**answers), lines)
+    assert_kept(service, generate(**asked), lines)
 
 
 @pytest.mark.parametrize(("axis", "choice"), SWITCHES)
@@ -179,19 +180,19 @@ def test_every_choice_of_the_last_release_is_still_there(template: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "asked",
     [{}, {"broker": "rabbitmq", "database": "sync", "email_provider": "resend", "ci": "gitlab"}],
     ids=["default", "others"],
 )
-def test_no_file_goes_without_a_word(template: Path, generate: Generate, tmp_path: Path, answers: Answers) -> None:
+def test_no_file_goes_without_a_word(template: Path, generate: Generate, tmp_path: Path, asked: Answers) -> None:
     """Of a renamed one `_migrations` takes the edits along; of a deleted one the changelog says so."""
-    before = old_service(template, tmp_path / "service", answers, LAST)
+    before = old_service(template, tmp_path / "service", asked, LAST)
     settings = yaml.safe_load((TEMPLATE / "copier.yml").read_text())
     moved = {word for migration in settings.get("_migrations", []) for word in migration["command"]}
     texts = entries((TEMPLATE / CHANGELOG).read_text()).items()
     since = "".join(text for _, text in takewhile(lambda entry: entry[0] != LAST, texts))
 
-    gone = files(before).keys() - files(generate(**answers)).keys()
+    gone = files(before).keys() - files(generate(**asked)).keys()
 
     assert {name for name in gone if name not in moved and f"`{name}` is gone" not in since} == set()
 
