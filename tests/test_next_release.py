@@ -16,7 +16,7 @@ from run_folder import RunFolder
 from services import database, url_of
 from suite import execute, place
 from their_edits import edit
-from updating import HERE, commit, files, in_doubt, old_service, release, tagged_releases, update
+from updating import HERE, checkout, commit, files, in_doubt, old_service, release, tagged_releases, update
 
 # It adds, and changes one line; the one after it renames a file as well.
 NEXT, RENAMING = "1001.0.0", "1002.0.0"
@@ -100,6 +100,8 @@ def template(run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Path:
         with (folder / "copier.yml").open("a") as questions:
             questions.write(ENTRY)
         release(folder, RENAMING)
+        for version in (HERE, NEXT, RENAMING):
+            checkout(folder, version)
         return str(folder)
 
     return Path(run_folder.shared("next-releases-made", make))

@@ -94,6 +94,19 @@ def test_nothing_is_newer_than_the_newest(source: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("gh:ada/template", "https://github.com/ada/template"),
+        ("gl:ada/template.git", "https://gitlab.com/ada/template.git"),
+        ("git+https://example.org/template", "https://example.org/template"),
+        ("git@example.org:ada/template.git", "git@example.org:ada/template.git"),
+    ],
+)
+def test_a_source_is_found_by_the_names_that_copier_knows(source: str, url: str) -> None:
+    assert template._url(source) == url
+
+
+@pytest.mark.parametrize(
     ("spoil", "says"),
     [
         ("rm -r .git", "This folder is not in git; first: git init"),
