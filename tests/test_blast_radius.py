@@ -11,6 +11,7 @@ ANSWERS = ".copier-answers.yml"
 COLOURED = {
     f"src/app/{name}.py"
     for name in (
+        "admin/routes",
         "deliveries/routes",
         "deliveries/service",
         "jobs/routes",

@@ -14,8 +14,13 @@ from combinations import COMBINATIONS, QUICK, TEMPLATE, Answers, label
 from conftest import Generate
 from suite import Place, execute
 
-# Templates that the service renders: of its mail, of the page that shows it, and of those that its links open.
-RENDERED_THERE = ("src/app/mail/templates/", "src/app/mail/pages/", "src/app/users/page.html")
+# Templates that the service renders: of its mail, of the page that shows it, of those that its links open, of /admin.
+RENDERED_THERE = (
+    "src/app/mail/templates/",
+    "src/app/mail/pages/",
+    "src/app/users/page.html",
+    "src/app/admin/templates/",
+)
 SCHEMAS = {
     "compose.yaml": "vendor.compose-spec",
     ".github/workflows/ci.yml": "vendor.github-workflows",

@@ -86,15 +86,20 @@ def test_the_own_suite_needs_no_service_at_all(generate: Generate, workplace: Pa
     assert "skipped" not in output
 
 
+def drop_lines(file: Path, *words: str) -> int:
+    """How many had one of these words."""
+    lines = file.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not any(word in line for word in words)]
+    file.write_text("".join(kept))
+    return len(lines) - len(kept)
+
+
 def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_folder: RunFolder, proved: Prove) -> None:
     project = generate()
     shutil.rmtree(project / "src/app/reports")
     (project / "tests/test_reports.py").unlink()
     for file in (project / "src/app/main.py", project / "tests/test_authorization.py"):
-        lines = file.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if "reports" not in line]
-        file.write_text("".join(kept))
-        assert 2 <= len(lines) - len(kept) <= 3
+        assert 2 <= drop_lines(file, "reports") <= 3
     with present_or_skipped():
         server = url_of(run_folder, "postgresql")
     with databases(run_folder) as url, psycopg.connect(server, autocommit=True) as connection:
@@ -108,16 +113,15 @@ def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_fo
     proved(project, DEFAULT)
 
 
-def test_the_page_can_be_left_out_as_the_readme_says(generate: Generate, proved: Prove) -> None:
+def test_the_pages_can_be_left_out_as_the_readme_says(generate: Generate, proved: Prove) -> None:
     project = generate()
-    shutil.rmtree(project / "src/app/web")
-    (project / "tests/test_web.py").unlink()
-    main = project / "src/app/main.py"
-    lines = main.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if "web" not in line]
-    main.write_text("".join(kept))
+    for page, test in {"web": "test_web.py", "admin": "test_admin_page.py"}.items():
+        shutil.rmtree(project / "src/app" / page)
+        (project / "tests" / test).unlink()
 
-    assert len(lines) - len(kept) == 2
+    assert drop_lines(project / "src/app/main.py", "web", "admin_page") == 4
+    # With the comment.
+    assert drop_lines(project / "pyproject.toml", "sqladmin", "greenlet") == 3
     proved(project, DEFAULT)
 
 

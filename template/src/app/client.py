@@ -2,10 +2,14 @@
 
 from ipaddress import IPv6Address, ip_address
 from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
 
-__all__ = ["Client", "ClientDep", "client_of"]
+from app.settings import get_settings
+
+__all__ = ["Client", "ClientDep", "client_of", "from_our_page"]
 
 # What these words in a User-Agent stand for; the first that fits counts, since browsers claim to be each other.
 BROWSERS = {
@@ -61,3 +65,13 @@ def device_of(agent: str) -> str:
     # A program names itself first, as in curl/8.14.
     words = agent.partition("/")[0].split()
     return browser or system or (words[0][:40] if words else "an unknown device")
+
+
+def from_our_page(connection: HTTPConnection) -> bool:
+    """False: a page of another site sends this. Programs send no Origin."""
+    origin = connection.headers.get("Origin")
+    ours, here = urlsplit(str(get_settings().public_url)), connection.url
+    return origin is None or origin in (
+        f"{ours.scheme}://{ours.netloc}",
+        f"{here.scheme.replace('ws', 'http')}://{here.netloc}",
+    )

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from app import admin as admin_page
 from app import docs, health
 from app.audit import routes as audit
 from app.deliveries import routes as deliveries
@@ -65,6 +66,7 @@ def create_app() -> FastAPI:
     api.include_router(audit.router)
     api.include_router(reports.router)
     api.include_router(web.router)
+    admin_page.add(api)
     # New features go here.
     if settings.api_docs:
         api.include_router(docs.router)

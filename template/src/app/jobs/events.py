@@ -4,7 +4,6 @@ from asyncio import timeout
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, WebSocket, WebSocketDisconnect
@@ -12,12 +11,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from psycopg.rows import DictRow
 from pydantic import BaseModel
 
+from app.client import from_our_page
 from app.errors import problems
 from app.jobs.models import CHANGES
 from app.jobs.schemas import JobOut
 from app.realtime import Change, Dropped, Hub
 from app.security import TokenInvalid, read_token, sign_token
-from app.settings import API, get_settings
+from app.settings import API
 from app.users.auth import CurrentSignIn, NotAuthenticated
 
 router = APIRouter(prefix=f"{API}/jobs", tags=["jobs, live"])
@@ -134,7 +134,7 @@ async def _serve(websocket: WebSocket, ticket: str, only: UUID | None, since: in
         await websocket.close(1008, "The ticket is wrong or too old; get another one.")
         return
     owners = await hub.read(STILL_SIGNED_IN, {"id": sign_in_id})
-    if not owners or not _from_us(websocket):
+    if not owners or not from_our_page(websocket):
         await websocket.close(1008, "Not signed in, or opened by another site.")
         return
     await websocket.accept()
@@ -147,13 +147,3 @@ async def _serve(websocket: WebSocket, ticket: str, only: UUID | None, since: in
     except (WebSocketDisconnect, TimeoutError):
         # It went, or takes nothing any more.
         return
-
-
-def _from_us(websocket: WebSocket) -> bool:
-    """A page of another site has no business with a socket here; programs send no Origin."""
-    origin = websocket.headers.get("Origin")
-    ours = urlsplit(str(get_settings().public_url))
-    return origin is None or origin in (
-        f"{ours.scheme}://{ours.netloc}",
-        f"{websocket.url.scheme.replace('ws', 'http')}://{websocket.url.netloc}",
-    )
