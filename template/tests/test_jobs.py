@@ -1,7 +1,7 @@
 from uuid import uuid4
 
 import pytest
-from conftest import PASSWORD, SignInAs
+from conftest import PASSWORD, SignInAs, add_verified
 from fastapi.testclient import TestClient
 from job_fixtures import RunJob
 from sqlalchemy import select, update
@@ -114,6 +114,23 @@ def test_an_admin_runs_a_failed_job_again_from_its_first_attempt(
     assert len(job.history) == 1
     again = client.post(f"/api/v1/jobs/{job.id}/retry", headers=sign_in())
     assert (again.status_code, again.json()["type"].endswith("job-not-retryable")) == (409, True)
+
+
+def test_an_admin_who_cancels_the_job_of_another_is_written_down(
+    client: TestClient, admin: User, sign_in: SignInAs, session: Session, run_job: RunJob
+) -> None:
+    other = add_verified(session, "grace@example.org")
+    waits, done = (enqueue(session, send_welcome, owner=other.id, user_id=other.id) for _ in range(2))
+    own = enqueue(session, send_welcome, owner=admin.id, user_id=admin.id)
+    session.commit()
+    run_job(done)
+
+    for job in (waits, done, own):
+        assert client.post(f"/api/v1/jobs/{job.id}/cancel", headers=sign_in()).status_code == 200
+
+    [event] = session.scalars(select(AuditEvent)).all()
+    assert (event.kind, event.user_id, event.actor_id) == (Kind.JOB_CANCELLED, other.id, admin.id)
+    assert event.detail == {"job_id": str(waits.id)}
 
 
 def test_only_an_admin_runs_jobs_again(client: TestClient, user: User, sign_in: SignInAs) -> None:
