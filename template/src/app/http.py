@@ -56,9 +56,16 @@ def protect(api: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
             max_age=600,
         )
-    if hosts := settings.known_hosts:
+    if hosts := _known_hosts(settings):
         api.add_middleware(KnownHosts, hosts=hosts)
     api.add_middleware(SafeHeaders, https=settings.public_url.scheme == "https")
+
+
+def _known_hosts(settings: Settings) -> list[str]:
+    """In lower case; empty: any."""
+    if settings.trusted_hosts:
+        return [host.lower() for host in settings.listed(settings.trusted_hosts)]
+    return [str(settings.public_url.host)] if settings.environment == "production" else []
 
 
 class SafeHeaders:
