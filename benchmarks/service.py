@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 from copier import run_copy
@@ -16,7 +15,7 @@ from copier.errors import DirtyLocalWarning
 from combinations import TEMPLATE
 from contenders import WORK
 from run_folder import RunFolder
-from services import database, namespace, url_of
+from services import made_database, namespace
 from suite import UV, execute
 
 __all__ = ["Asked", "Service", "served"]
@@ -72,8 +71,7 @@ def served(run: RunFolder, broker: str, template: Path = TEMPLATE) -> Iterator[S
     execute(UV, "sync", "--quiet", "--no-dev", "--compile-bytecode", cwd=folder)
     python = folder / ".venv/bin/python"
     execute(UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, PEER, cwd=folder)
-    with database(run) as database_url, namespace(run, broker) as broker_url:
-        _create_database(url_of(run, "postgresql"), database_url)
+    with made_database(run) as database_url, namespace(run, broker) as broker_url:
         service = Service(folder, _variables(database_url, broker_url))
         execute(service.program("app"), "migrate", cwd=folder, **service.variables)
         execute(service.program("procrastinate"), "-a", "peer.app", "schema", cwd=folder, **service.variables)
@@ -91,8 +89,3 @@ def _variables(database_url: str, broker_url: str) -> dict[str, str]:
         "BROKER_URL": broker_url,
         "SECRET_KEY": "only-for-benchmarks-" * 2,
     }
-
-
-def _create_database(server: str, url: str) -> None:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{urlsplit(url).path.removeprefix("/")}"'.encode())

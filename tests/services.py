@@ -79,6 +79,14 @@ def database(run: RunFolder) -> Iterator[str]:
 
 
 @contextmanager
+def made_database(run: RunFolder) -> Iterator[str]:
+    """Like `database`, for what expects that it is there."""
+    with database(run) as url, psycopg.connect(url_of(run, "postgresql"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{urlsplit(url).path[1:]}"'.encode())
+        yield url
+
+
+@contextmanager
 def namespace(run: RunFolder, broker: str) -> Iterator[str]:
     """The URL of a Redis database or of a vhost that only this suite uses, on a server at its standard port.
 

@@ -13,14 +13,13 @@ import yaml
 from playwright.sync_api import Locator, Page, expect
 
 from browser import Window, chromium, window
-from chaos_program import Program
+from chaos_program import Program, until
 from combinations import AXES
 from conftest import Generate, present_or_skipped
 from launching import UVICORN, await_api, install, launch
 from private_servers import free_port
 from run_folder import RunFolder
-from services import database as databases
-from services import namespace, url_of
+from services import made_database, namespace
 
 pytestmark = pytest.mark.slow
 
@@ -42,10 +41,7 @@ def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[S
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     worker = yaml.safe_load((project / "compose.yaml").read_text())["services"]["worker"]["command"]
-    server = url_of(run, "postgresql")
-    with databases(run) as database_url, namespace(run, broker) as broker_url:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{urlsplit(database_url).path[1:]}"'.encode())
+    with made_database(run) as database_url, namespace(run, broker) as broker_url:
         variables = {
             "ENVIRONMENT": "development",
             "DATABASE_URL": database_url,
@@ -128,9 +124,12 @@ def verify(person: Window, url: str) -> None:
     """By the link in the message that /dev/mail shows once the worker has sent it."""
     outbox = person.open(f"{url}/dev/mail")
     message = outbox.get_by_role("link").filter(has_text=ADA)
-    while not message.count():
-        outbox.wait_for_timeout(100)
+
+    def arrived() -> bool:
         outbox.reload()
+        return message.count() > 0
+
+    until(arrived, "the message arrives")
     message.first.click()
     with person.context.expect_page() as opened:
         outbox.frame_locator("iframe").get_by_role("link").first.click()
@@ -167,9 +166,12 @@ def see_one_finish(tab: Page) -> None:
     # Found also once it is finished, and the bar hidden.
     bar = job.locator("progress")
     seen = {float(bar.evaluate("bar => bar.value"))}
-    while job.get_attribute("data-status") == "running":
+
+    def it_ends() -> bool:
         seen.add(float(bar.evaluate("bar => bar.value")))
-        tab.wait_for_timeout(50)
+        return job.get_attribute("data-status") != "running"
+
+    until(it_ends, "the report is finished")
     assert len(seen) > 2, f"its progress was {sorted(seen)}"
     expect(job).to_have_attribute("data-status", "succeeded")
     job.get_by_role("button", name="Show the report").click()

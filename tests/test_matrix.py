@@ -8,16 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 
 from combinations import AXES, COMBINATIONS, DEFAULTS, SUITES, Answers, label
 from conftest import Generate, present_or_skipped
 from run_folder import RunFolder
 from services import database as databases
-from services import url_of
+from services import made_database, url_of
 from suite import commands, execute, place, prove
 
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
@@ -94,16 +92,15 @@ def drop_lines(file: Path, *words: str) -> int:
     return len(lines) - len(kept)
 
 
-def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_folder: RunFolder, proved: Prove) -> None:
+def test_the_sample_can_be_removed_as_the_guide_says(generate: Generate, run_folder: RunFolder, proved: Prove) -> None:
     project = generate()
     shutil.rmtree(project / "src/app/reports")
     (project / "tests/test_reports.py").unlink()
     for file in (project / "src/app/main.py", project / "tests/test_authorization.py"):
         assert 2 <= drop_lines(file, "reports") <= 3
     with present_or_skipped():
-        server = url_of(run_folder, "postgresql")
-    with databases(run_folder) as url, psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{urlsplit(url).path[1:]}"'.encode())
+        url_of(run_folder, "postgresql")
+    with made_database(run_folder) as url:
         variables = {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "x" * 32, "ENVIRONMENT": "test"}
         words = "uv run app migrate && uv run alembic revision --autogenerate -m 'drop reports'"
         environment = place().environment(sys.executable)
@@ -113,7 +110,7 @@ def test_the_sample_can_be_removed_as_the_readme_says(generate: Generate, run_fo
     proved(project, DEFAULT)
 
 
-def test_the_pages_can_be_left_out_as_the_readme_says(generate: Generate, proved: Prove) -> None:
+def test_the_pages_can_be_left_out_as_the_guide_says(generate: Generate, proved: Prove) -> None:
     project = generate()
     for page, test in {"web": "test_web.py", "admin": "test_admin_page.py"}.items():
         shutil.rmtree(project / "src/app" / page)

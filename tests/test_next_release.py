@@ -1,110 +1,31 @@
 """What a coming release may do to services of today: add lines above the anchors, add tables, rename files, be in doubt."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import psycopg
 import pytest
 from copier.errors import UnsafeTemplateError
 
 from combinations import AXES, DEFAULTS
 from conftest import present_or_skipped
+from next_releases import ADDITIONS, NEW, NEXT, OLD, RENAMING, make
 from releases import git
 from run_folder import RunFolder
-from services import database, url_of
+from services import made_database, url_of
 from suite import execute, place
 from their_edits import edit
-from updating import HERE, checkout, commit, files, in_doubt, old_service, release, tagged_releases, update
+from updating import HERE, commit, files, in_doubt, old_service, tagged_releases, update, without_git
 
-# It adds, and changes one line; the one after it renames a file as well.
-NEXT, RENAMING = "1001.0.0", "1002.0.0"
 pytestmark = pytest.mark.slow
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
-OLD, NEW = "src/app/client.py", "src/app/http_client/caller.py"
-MIGRATION = '''"""Colours"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision: str = "0099"
-down_revision: str | None = "{newest}"
-branch_labels: str | None = None
-depends_on: str | None = None
-
-
-def upgrade() -> None:
-    op.create_table("colours", sa.Column("name", sa.String(), primary_key=True))
-
-
-def downgrade() -> None:
-    op.drop_table("colours")
-'''
-MODEL = """from sqlalchemy.orm import Mapped, mapped_column
-
-from app.db import Base
-
-
-class Colour(Base):
-    __tablename__ = "colours"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-"""
-ENTRY = f"""
-_migrations:
-  - version: {RENAMING}
-    when: "{{{{ _stage == 'after' }}}}"
-    command: ["{{{{ _copier_python }}}}", "{{{{ _copier_conf.src_path }}}}/hooks/migrations/move.py", {OLD}, {NEW}]
-"""
-# What the template adds right above its anchors.
-ADDITIONS = {
-    "src/app/main.py": ("    # New features go here.", "    api.include_router(colours.router)"),
-    "src/app/schedule.py": ("    # New entries go here", '    Entry("purge colours", purge_jobs, crontab(hour="5")),'),
-    "src/app/settings.py.jinja": ("    # Your own settings go", '    colour: str = "red"\n'),
-    "src/app/users/models.py": ("    # Your own columns go", "    colour: Mapped[str | None]\n"),
-    "pyproject.toml.jinja": ("    # Your own dependencies go", '    "typing-extensions>=4",'),
-    ".env.example.jinja": ("# Your own settings go", "COLOUR=red"),
-    ".gitignore.jinja": ("# Your own entries go", "/colours/"),
-    "compose.yaml.jinja": ("  # Your own services go", "  colours:\n    image: postgres:18\n"),
-    "src/app/cli.py": ("# Your own commands go", "# Colours.\n"),
-}
 
 
 @pytest.fixture
 def template(run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The releases there are, and two that are to come."""
     here = tagged_releases(run_folder, monkeypatch)
-
-    def make() -> str:
-        folder = here.with_name("next-releases")
-        git("clone", "--quiet", str(here), str(folder), cwd=here)
-        for name, (anchor, text) in ADDITIONS.items():
-            file = folder / "template" / name
-            before = file.read_text()
-            assert before.count(f"\n{anchor}") == 1, name
-            file.write_text(before.replace(f"\n{anchor}", f"\n{text}\n{anchor}"))
-        versions = folder / "template/migrations/versions"
-        newest = max(path.name for path in versions.glob("[0-9][0-9][0-9][0-9]_*.py"))[:4]
-        (versions / "0099_colours.py").write_text(MIGRATION.format(newest=newest))
-        (folder / "template/src/app/colours").mkdir()
-        (folder / "template/src/app/colours/__init__.py").touch()
-        (folder / "template/src/app/colours/models.py").write_text(MODEL)
-        dockerfile = folder / "template/Dockerfile"
-        dockerfile.write_text(dockerfile.read_text().replace("EXPOSE 8000", "EXPOSE 8080"))
-        release(folder, NEXT)
-        (folder / "template" / NEW).parent.mkdir()
-        git("mv", f"template/{OLD}", f"template/{NEW}", cwd=folder)
-        renamed = folder / "template" / NEW
-        renamed.write_text("# Renamed, and changed.\n" + renamed.read_text())
-        with (folder / "copier.yml").open("a") as questions:
-            questions.write(ENTRY)
-        release(folder, RENAMING)
-        for version in (HERE, NEXT, RENAMING):
-            checkout(folder, version)
-        return str(folder)
-
-    return Path(run_folder.shared("next-releases-made", make))
+    return Path(run_folder.shared("next-releases-made", lambda: str(make(here))))
 
 
 @pytest.fixture
@@ -141,12 +62,11 @@ def test_migrations_of_both_run_and_the_next_one_follows_both(
     git("rm", "--quiet", "--cached", "uv.lock", cwd=service)
     (service / "uv.lock").unlink()
     with present_or_skipped():
-        server = url_of(run_folder, "postgresql")
+        url_of(run_folder, "postgresql")
 
     here = place()
     project = here.put(without_git(service))
-    with database(run_folder) as url, psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{url.rpartition("/")[2]}"'.encode())
+    with made_database(run_folder) as url:
         variables = {"DATABASE_URL": url, "BROKER_URL": "memory://", "SECRET_KEY": "x" * 32, "ENVIRONMENT": "test"}
         words = """uv run app migrate
             uv run alembic revision --message 'by hand'
@@ -166,11 +86,6 @@ def test_migrations_of_both_run_and_the_next_one_follows_both(
     # Nothing is missing and nothing is left over.
     assert compared.count("pass") == 2
     assert output.count("(head)") == 1
-
-
-def without_git(service: Path) -> Path:
-    shutil.rmtree(service / ".git")
-    return service
 
 
 def test_the_same_line_changed_twice_is_shown_and_there_is_a_way_through(template: Path, service: Path) -> None:

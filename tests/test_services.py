@@ -74,12 +74,10 @@ from run_folder import RunFolder
 run = RunFolder.make()
 server = services.url_of(run, "postgresql")
 with (
-    services.database(run) as url,
+    services.made_database(run) as url,
     services.namespace(run, "redis") as redis_url,
     services.namespace(run, "rabbitmq") as rabbitmq_url,
 ):
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{urlsplit(url).path[1:]}"'.encode())
     print(run.path, url, redis_url, rabbitmq_url, flush=True)
     private_servers.redis(run)
     print("made", flush=True)

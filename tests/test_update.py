@@ -31,6 +31,7 @@ from updating import (
     old_service,
     tagged_releases,
     update,
+    without_git,
 )
 from updating import releases as all_releases
 
@@ -148,11 +149,6 @@ def test_an_updated_services_suite_is_green_theirs_included(
     failure = prove(run_folder, without_git(service), after)
 
     assert failure is None, f"{failure.remedy}\n{failure.output}"
-
-
-def without_git(service: Path) -> Path:
-    (service / ".git").rename(service.with_name("git"))
-    return service
 
 
 def test_the_command_line_updates_without_trust_and_says_what_comes_next(

@@ -117,6 +117,12 @@ def update(service: Path, to: str = HERE, answers: Answers | None = None, truste
     copier.run_update(service, data=answers, defaults=True, overwrite=True, quiet=True, vcs_ref=to, unsafe=trusted)
 
 
+def without_git(service: Path) -> Path:
+    """As a fresh copy is: what runs its suite is told nothing of where it comes from."""
+    shutil.rmtree(service / ".git")
+    return service
+
+
 def files(service: Path) -> dict[str, str]:
     paths = [path for path in service.rglob("*") if path.is_file()]
     named = {path.relative_to(service).as_posix(): path for path in paths}
