@@ -88,4 +88,6 @@ def _variables(database_url: str, broker_url: str) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "BROKER_URL": broker_url,
         "SECRET_KEY": "only-for-benchmarks-" * 2,
+        # RabbitMQ of a developer has the password that production refuses.
+        "ENVIRONMENT": "test",
     }
