@@ -1,17 +1,11 @@
 """People watch their jobs, by sockets and streams."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
-from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from conftest import SetVariable, SignInAs, add_verified
 from fastapi.testclient import TestClient
-from processes import until
+from live_server import read, serving
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 from starlette.websockets import WebSocketDisconnect
@@ -21,7 +15,6 @@ from app.db import new_session
 from app.jobs import events
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job
-from app.main import create_app
 from app.users.models import User
 
 Headers = dict[str, str]
@@ -138,32 +131,6 @@ def test_after_a_restart_of_the_database_a_socket_gets_a_new_snapshot(
 
     assert (again["event"], [each["id"] for each in again["data"]]) == ("snapshot", [str(job.id)])
     assert changed["data"]["progress"]["done"] == 5
-
-
-@contextmanager
-def serving() -> Iterator[tuple[str, uvicorn.Server]]:
-    """The API behind a real server: of an endless answer the test client would wait for the end."""
-    server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_config=None))
-    thread = Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", server
-    finally:
-        server.should_exit = True
-        thread.join(20)
-
-
-def read(lines: Iterator[str]) -> dict[str, Any]:
-    """The next event of a stream."""
-    event: dict[str, Any] = {}
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if name:
-            event[name] = value
-        elif "data" in event:
-            return event | {"data": json.loads(event["data"])}
-    raise AssertionError("the stream has ended")
 
 
 def test_streams_of_two_processes_show_each_change_and_go_on_where_a_client_was(

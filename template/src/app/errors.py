@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 __all__ = [
     "SAFE_HEADERS",
@@ -20,6 +21,7 @@ __all__ = [
     "Unavailable",
     "add_problem_handlers",
     "problems",
+    "refuse",
     "reply_of",
 ]
 
@@ -137,6 +139,14 @@ def add_problem_handlers(api: FastAPI) -> None:
 
 def reply_of(request: Request, problem: Problem) -> Response:
     return _reply(request, problem.status, problem.code, problem.title, problem.detail, headers=problem.headers)
+
+
+async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Outside of all routes, of a request or a socket."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": problem.detail})
+    else:
+        await reply_of(Request(scope), problem)(scope, receive, send)
 
 
 def _request_id(request: Request) -> str:

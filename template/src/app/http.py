@@ -1,19 +1,23 @@
 """What every answer carries, and what every request must respect: pure ASGI, which costs next to nothing."""
 
 import re
-from asyncio import CancelledError, Task, create_task, current_task, get_running_loop
-from typing import Any
+from asyncio import CancelledError, Task, create_task, current_task, get_running_loop, timeout
 
-from fastapi import FastAPI, Request
+import structlog
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import SAFE_HEADERS, InternalError, Invalid, Problem, Unavailable, reply_of
+from app.errors import SAFE_HEADERS, InternalError, Invalid, Problem, Unavailable, refuse
 from app.settings import Settings
 
 __all__ = ["ANYWHERE", "protect"]
 
+log = structlog.get_logger(__name__)
+
+# Seconds that a part of an answer may wait for a client to take it.
+PATIENCE = 20.0
 # A name, or an IPv6 address in brackets; the port says nothing about who is meant.
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]*[a-z0-9-])\.?(:\d*)?", re.IGNORECASE)
 
@@ -45,6 +49,7 @@ ANYWHERE = (HostUnknown, BodyTooLarge, Invalid, InternalError, TimedOut, Unavail
 
 def protect(api: FastAPI, settings: Settings) -> None:
     """The last one that is added is the first one that a request meets."""
+    api.add_middleware(Patience, seconds=PATIENCE)
     api.add_middleware(BodyLimit, most=settings.max_body_bytes)
     api.add_middleware(Timeout, seconds=settings.request_timeout_seconds)
     if settings.cors_origins:
@@ -99,7 +104,7 @@ class KnownHosts:
             # More than one is a trick: others might read another one than we do.
             given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
             if len(given) != 1 or _name(given[0]) not in self.hosts:
-                await _refuse(HostUnknown(), scope, receive, send)
+                await refuse(HostUnknown(), scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
@@ -118,7 +123,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = dict(scope["headers"]).get(b"content-length", b"0") if scope["type"] == "http" else b"0"
         if length.isdigit() and int(length) > self.most:
-            await _refuse(BodyTooLarge(), scope, receive, send)
+            await refuse(BodyTooLarge(), scope, receive, send)
             return
         received = 0
 
@@ -150,7 +155,7 @@ class Timeout:
         def give_up() -> None:
             nonlocal refusal
             # At once: what runs in a thread cannot be stopped, and nobody is to wait for it.
-            refusal = create_task(_refuse(TimedOut(), scope, receive, send))
+            refusal = create_task(refuse(TimedOut(), scope, receive, send))
             work.cancel()
 
         async def send_in_time(message: Message) -> None:
@@ -171,9 +176,23 @@ class Timeout:
             await refusal
 
 
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        closed: dict[str, Any] = {"type": "websocket.close", "code": 1008, "reason": problem.detail}
-        await send(closed)
-    else:
-        await reply_of(Request(scope), problem)(scope, receive, send)
+class Patience:
+    """Gives a client up that takes nothing any more: its stream or socket would wait for it for ever."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app, self.seconds = app, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        taking = timeout(None)
+
+        async def send_in_time(message: Message) -> None:
+            nonlocal taking
+            async with (taking := timeout(self.seconds)):
+                await send(message)
+
+        try:
+            await self.app(scope, receive, send_in_time)
+        except Exception:
+            if not taking.expired():
+                raise
+            log.warning("client given up: it takes nothing", path=scope["path"])

@@ -55,10 +55,11 @@ class Subscription:
     _dropped: bool = False
 
     def offer(self, change: Change) -> None:
-        if self.only in (None, change.id):
+        if self.only in (None, change.id) and not self._dropped:
             self._behind.pop(change.id, None)
             self._behind[change.id] = change
-            self._dropped = self._dropped or len(self._behind) > MOST_BEHIND
+            if len(self._behind) > MOST_BEHIND:
+                self.drop()
             self._awake.set()
 
     def lose_track(self) -> None:
@@ -66,7 +67,7 @@ class Subscription:
         self._awake.set()
 
     def drop(self) -> None:
-        self._dropped = True
+        self._dropped, self._behind = True, {}
         self._awake.set()
 
     async def changes(self, seconds: float) -> Sequence[Change] | None:

@@ -1,0 +1,39 @@
+"""The API behind a real server, for answers that have no end: the test client would wait for it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import uvicorn
+from processes import until
+
+from app.main import create_app
+
+
+@contextmanager
+def serving() -> Iterator[tuple[str, uvicorn.Server]]:
+    """Its URL and the server, which ends with the test."""
+    server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_config=None))
+    thread = Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", server
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the server waits for somebody"
+
+
+def read(lines: Iterator[str]) -> dict[str, Any]:
+    """The next event of a stream."""
+    event: dict[str, Any] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name:
+            event[name] = value
+        elif "data" in event:
+            return event | {"data": json.loads(event["data"])}
+    raise AssertionError("the stream has ended")
