@@ -9,7 +9,7 @@ UV := $(CURDIR)/.tools/bin/uv
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-quick bench shards lint release
+.PHONY: demo test test-quick bench bench-live shards lint release
 
 demo: $(UV)
 	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
@@ -28,6 +28,10 @@ test-quick: $(UV)
 # Jobs per second against plain Celery and procrastinate: minutes, on a machine that does nothing else.
 bench: $(UV)
 	@PYTHONPATH=tests $(UV) run --quiet --frozen python benchmarks/jobs.py $(ARGS)
+
+# Milliseconds from a commit to the browser, and memory, with one, a hundred and a thousand sockets.
+bench-live: $(UV)
+	@PYTHONPATH=tests $(UV) run --quiet --frozen python benchmarks/live.py $(ARGS)
 
 # What each machine of CI selects.
 shards: $(UV)

@@ -4,18 +4,17 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 import psutil
 
-from contenders import Contender
+from contenders import Contender, Program
 from run_folder import RunFolder, end_process, note_process
 from service import Service
 
-__all__ = ["end_if_alive", "running", "until"]
+__all__ = ["end_if_alive", "running", "started", "until"]
 
 Process = subprocess.Popen[bytes]
 
@@ -23,30 +22,37 @@ Process = subprocess.Popen[bytes]
 @contextmanager
 def running(run: RunFolder, service: Service, contender: Contender) -> Iterator[list[Path]]:
     """The contender's programs, ready to work; yields their logs."""
-    started: list[Process] = []
-    logs: list[Path] = []
-    try:
+    with ExitStack() as ends:
+        logs: list[Path] = []
         for number, program in enumerate(contender.programs):
-            log = run.path / f"{contender.module}-{number}.log"
-            logs.append(log)
-            words: list[str | Path] = [service.program(program.words[0]), *program.words[1:]]
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    words,
-                    cwd=service.folder,
-                    env=service.environment(contender.module),
-                    stdout=output,
-                    stderr=output,
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            started.append(process)
-            note_process(run, psutil.Process(process.pid))
-            until(partial(_says, log, program.ready), logs, seconds=60)
+            logs.append(run.path / f"{contender.module}-{number}.log")
+            ends.enter_context(started(run, service, program, logs[-1], service.environment(contender.module)))
         yield logs
+
+
+@contextmanager
+def started(
+    run: RunFolder, service: Service, program: Program, log: Path, environment: dict[str, str]
+) -> Iterator[psutil.Process]:
+    """The program once it has said that it is ready; it ends with the block."""
+    words: list[str | Path] = [service.program(program.words[0]), *program.words[1:]]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            words,
+            cwd=service.folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        watched = psutil.Process(process.pid)
+        note_process(run, watched)
+        until(lambda: program.ready in log.read_text(), [log], seconds=60)
+        yield watched
     finally:
-        for process in reversed(started):
-            _end(process)
+        _end(process)
 
 
 def until(condition: Callable[[], bool], logs: list[Path], seconds: float = 180) -> None:
@@ -62,10 +68,6 @@ def end_if_alive(pid: int, created: float) -> None:
     """What a run that was killed has left behind; one that was not has ended them itself."""
     with suppress(psutil.NoSuchProcess):
         end_process(pid, created)
-
-
-def _says(log: Path, words: str) -> bool:
-    return words in log.read_text()
 
 
 def _end(process: Process) -> None:

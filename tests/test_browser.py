@@ -110,6 +110,7 @@ def test_a_person_sees_jobs_live(
             expect(each.get_by_role("heading", name="Sign in")).to_be_visible()
             expect(each.get_by_role("listitem")).to_have_count(0)
         look_at_the_page_for_administrators(person, tab, service)
+        run_the_cancelled_one_again(tab, service.url)
 
 
 def register(person: Window, tab: Page) -> None:
@@ -223,3 +224,15 @@ def look_at_the_page_for_administrators(person: Window, tab: Page, service: Serv
     person.photograph(tab, "admin-job")
     tab.get_by_role("link", name="Logout").click()
     expect(tab.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def run_the_cancelled_one_again(tab: Page, url: str) -> None:
+    """As an administrator may, which this person is by now."""
+    tab.goto(f"{url}/app")
+    sign_in(tab)
+    job = tab.get_by_role("listitem").and_(tab.locator("[data-status=cancelled]"))
+    cancelled = tab.locator(f"[id='{job.get_attribute('id')}']")
+    cancelled.get_by_role("button", name="Run again").click()
+    expect(cancelled).to_have_attribute("data-status", "running")
+    cancelled.get_by_role("button", name="Cancel").click()
+    expect(cancelled).to_have_attribute("data-status", "cancelled")

@@ -7,20 +7,22 @@ from threading import Thread
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from processes import until
 
 from app.main import create_app
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, uvicorn.Server]]:
-    """Its URL and the server, which ends with the test."""
-    server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_config=None))
+def serving() -> Iterator[tuple[str, FastAPI]]:
+    """Its URL, and the API itself."""
+    api = create_app()
+    server = uvicorn.Server(uvicorn.Config(api, port=0, log_config=None))
     thread = Thread(target=server.run)
     thread.start()
     until(lambda: server.started)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", server
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", api
     finally:
         server.should_exit = True
         thread.join(20)

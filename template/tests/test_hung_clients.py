@@ -43,8 +43,8 @@ def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
         job = enqueue(session, add_user, owner=user.id, email="grace@example.org")
         session.commit()
     authorization = sign_in()
-    with serving() as (url, server), httpx2.Client(base_url=url, headers=authorization, timeout=10) as watcher:
-        hub = server.config.app.state.hub
+    with serving() as (url, api), httpx2.Client(base_url=url, headers=authorization, timeout=10) as watcher:
+        hub = api.state.hub
         if way == "socket":
             path = f"{EVENTS}?ticket={watcher.post(f'{EVENTS}/ticket').json()['ticket']}"
             headers = SOCKET.format(key="bm9ib2R5IHJlYWRzIGl0IQ==")
@@ -54,12 +54,12 @@ def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
             lines = stream.iter_lines()
             read(lines)
             until(lambda: len(hub) == 2)
-            seen = []
+            seen: list[int] = []
             while len(hub) == 2:
+                large = {"done": len(seen), "total": 100, "note": "x" * 500_000}
                 with new_session() as session:
-                    large = {"round": len(seen), "much": "x" * 500_000}
-                    session.execute(update(Job).where(Job.id == job.id).values(result=large))
+                    session.execute(update(Job).where(Job.id == job.id).values(progress=large))
                     session.commit()
-                seen.append(read(lines)["data"]["result"]["round"])
+                seen.append(read(lines)["data"]["progress"]["done"])
 
     assert seen == list(range(len(seen)))

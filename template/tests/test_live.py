@@ -1,6 +1,5 @@
 """People watch their jobs, by sockets and streams."""
 
-
 import httpx2
 import pytest
 from conftest import SetVariable, SignInAs, add_verified
