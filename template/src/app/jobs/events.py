@@ -1,11 +1,12 @@
 """A person's jobs, live: first a snapshot, then each change, by server-sent events or over a socket."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, Header, Request, WebSocket, WebSocketDisconnect
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from psycopg.rows import DictRow
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from app.client import from_our_page
 from app.errors import problems
 from app.jobs.models import CHANGES
 from app.jobs.schemas import JobOut
-from app.realtime import Change, Dropped, Hub
+from app.realtime import Change, Dropped, Hub, Subscription
 from app.security import TokenInvalid, read_token, sign_token
 from app.settings import API
 from app.users.auth import CurrentSignIn, NotAuthenticated
@@ -66,50 +67,65 @@ async def get_ticket(current: CurrentSignIn) -> Ticket:
     return Ticket(ticket=ticket, expires_in=TICKET_SECONDS)
 
 
+async def watch_all(request: Request, current: CurrentSignIn) -> AsyncIterator[Subscription]:
+    """Until the answer ends, however it does: the generator that reads it may be collected much later."""
+    with request.app.state.hub.subscribe(current.user_id) as subscription:
+        yield subscription
+
+
+async def watch_one(job_id: UUID, request: Request, current: CurrentSignIn) -> AsyncIterator[Subscription]:
+    with request.app.state.hub.subscribe(current.user_id, job_id) as subscription:
+        yield subscription
+
+
 @router.get("/events", response_class=EventSourceResponse, responses=problems(NotAuthenticated))
 async def my_events(
-    request: Request, current: CurrentSignIn, last_event_id: Annotated[int, Header(ge=0)] = 0
+    request: Request,
+    current: CurrentSignIn,
+    subscription: Annotated[Subscription, Depends(watch_all)],
+    last_event_id: Annotated[int, Header(ge=0)] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """`snapshot`: a list of jobs; then `job`: one as it is now. After a pause with the `Last-Event-ID` of before."""
-    async for event in _events(request.app.state.hub, current.id, current.user_id, None, last_event_id):
+    async for event in _events(request.app.state.hub, subscription, current.id, current.user_id, last_event_id):
         yield event
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse, responses=problems(NotAuthenticated))
-async def events_of_one(job_id: UUID, request: Request, current: CurrentSignIn) -> AsyncIterator[ServerSentEvent]:
+async def events_of_one(
+    request: Request, current: CurrentSignIn, subscription: Annotated[Subscription, Depends(watch_one)]
+) -> AsyncIterator[ServerSentEvent]:
     """The same for one job of this person; of somebody else's the snapshot is empty."""
-    async for event in _events(request.app.state.hub, current.id, current.user_id, job_id, 0):
+    async for event in _events(request.app.state.hub, subscription, current.id, current.user_id, 0):
         yield event
 
 
 async def _events(
-    hub: Hub, sign_in_id: UUID, owner_id: UUID, only: UUID | None, since: int
+    hub: Hub, subscription: Subscription, sign_in_id: UUID, owner_id: UUID, since: int
 ) -> AsyncIterator[ServerSentEvent]:
     """Ends when the sign-in does, when the client is too slow, or when this process stops."""
-    with hub.subscribe(owner_id, only) as subscription:
-        known: dict[UUID, int] = {}
-        while True:
-            if subscription.lost_track:
-                await hub.listening.wait()
-                subscription.lost_track = False
-                rows = await hub.read(SNAPSHOT, {"owner": owner_id, "only": only, "since": since})
-                snapshot = [_change_of(row) for row in rows]
-                known = {change.id: change.version for change in snapshot}
-                since = max([since, *known.values()])
-                jobs = ",".join(change.json for change in snapshot)
-                yield ServerSentEvent(event="snapshot", id=str(since), raw_data=f"[{jobs}]")
-            try:
-                changes = await subscription.changes(HEARTBEAT)
-            except Dropped:
+    known: dict[UUID, int] = {}
+    while True:
+        if subscription.lost_track:
+            await hub.listening.wait()
+            subscription.lost_track = False
+            rows = await hub.read(SNAPSHOT, {"owner": owner_id, "only": subscription.only, "since": since})
+            snapshot = [_change_of(row) for row in rows]
+            known = {change.id: change.version for change in snapshot}
+            since = max([since, *known.values()])
+            jobs = ",".join(change.json for change in snapshot)
+            yield ServerSentEvent(event="snapshot", id=str(since), raw_data=f"[{jobs}]")
+        try:
+            changes = await subscription.changes(HEARTBEAT)
+        except Dropped:
+            return
+        for change in changes or ():
+            if change.version > known.get(change.id, 0):
+                since = max(since, change.version)
+                yield ServerSentEvent(event="job", id=str(since), raw_data=change.json)
+        if changes is None:
+            if not await hub.read(STILL_SIGNED_IN, {"id": sign_in_id}):
                 return
-            for change in changes or ():
-                if change.version > known.get(change.id, 0):
-                    since = max(since, change.version)
-                    yield ServerSentEvent(event="job", id=str(since), raw_data=change.json)
-            if changes is None:
-                if not await hub.read(STILL_SIGNED_IN, {"id": sign_in_id}):
-                    return
-                yield ServerSentEvent(comment="still here")
+            yield ServerSentEvent(comment="still here")
 
 
 @router.websocket("/events")
@@ -135,10 +151,10 @@ async def _serve(websocket: WebSocket, ticket: str, only: UUID | None, since: in
         await websocket.close(1008, "Not signed in, or opened by another site.")
         return
     await websocket.accept()
-    try:
-        async for event in _events(hub, sign_in_id, owners[0]["id"], only, since):
+    owner_id = owners[0]["id"]
+    # Who has gone, or takes nothing any more, makes the next send fail.
+    with suppress(WebSocketDisconnect), hub.subscribe(owner_id, only) as subscription:
+        async for event in _events(hub, subscription, sign_in_id, owner_id, since):
             kind, data = event.event or "heartbeat", event.raw_data or "null"
             await websocket.send_text("{" + f'"event":"{kind}","id":"{event.id or ""}","data":{data}' + "}")
         await websocket.close(1012, "Come back for a new snapshot.")
-    except WebSocketDisconnect:
-        return
