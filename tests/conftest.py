@@ -16,6 +16,7 @@ from pytest_copie.plugin import Copie
 from combinations import ASKED, TEMPLATE, Answers, parse_only
 from missing import Missing
 from progress import Progress
+from quick_copier import quick_copier
 from run_folder import RunFolder, locked, sweep
 from services import CLEANERS
 from snapshot import snapshot
@@ -75,6 +76,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def run_folder(pytestconfig: pytest.Config) -> RunFolder:
     return pytestconfig.stash[RUN]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quickly() -> Iterator[None]:
+    with quick_copier():
+        yield
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ import shutil
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import copier
 import pytest
 import yaml
-from jinja2 import Environment
 from packaging.version import Version
 
 from combinations import AXES, QUICK, TEMPLATE, Answers
@@ -67,11 +65,8 @@ def tagged_releases(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Path:
         with present_or_skipped():
             released(TEMPLATE)
     folder = Path(run.shared("releases-made", make))
-    # None of this changes what is written: one checkout for each version, one compilation for each text, and no question
-    # to git about every file's executable bit. Copier's command line, which two tests start, knows nothing of it.
+    # One checkout for each version.
     monkeypatch.setattr("copier._template.clone", lambda url, ref, **_: str(checkout(Path(url), ref)))
-    monkeypatch.setattr("copier._main.Worker._sync_git_index_executable_bit", lambda *_: None)
-    monkeypatch.setattr(Environment, "compile", _compile_once)
     return folder
 
 
@@ -87,17 +82,6 @@ def release(template: Path, version: str) -> None:
     git("add", "--all", cwd=template)
     git("commit", "--quiet", "--allow-empty", "--message", version, cwd=template)
     git("tag", version, cwd=template)
-
-
-_compile = Environment.compile
-_compiled: dict[tuple[object, ...], Any] = {}
-
-
-def _compile_once(environment: Environment, *source: Any, **named: Any) -> Any:
-    key = (*source, *named.values())
-    if key not in _compiled:
-        _compiled[key] = _compile(environment, *source, **named)
-    return _compiled[key]
 
 
 def old_service(template: Path, folder: Path, answers: Answers, version: str) -> Path:
