@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 from work import Then, add_user_in_company, users, write
 
+from app.jobs import many
 from app.jobs.enqueue import enqueue
 from app.jobs.models import Job, Status
 from app.jobs.relay import publish_due
@@ -27,7 +28,9 @@ def company(session: Session) -> list[Job]:
     return jobs
 
 
-def test_they_are_committed_together(session: Session, run_job: RunJob) -> None:
+def test_they_are_committed_together(session: Session, run_job: RunJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On a busy machine the first one alone may take as long as they may wait for each other.
+    monkeypatch.setattr(many, "SHARED_SECONDS", 60)
     jobs = company(session)
 
     run_job(*jobs)
