@@ -61,6 +61,13 @@ class Window:
         if message.type == "error":
             self.complaints.append(f"{message.location['url']}: {message.text}")
 
+    @contextmanager
+    def forgiving(self, words: str) -> Iterator[None]:
+        """Complaints with these words, in the block, are what is to be seen."""
+        before = len(self.complaints)
+        yield
+        self.complaints[before:] = [each for each in self.complaints[before:] if words not in each]
+
     def photograph(self, tab: Page, name: str) -> None:
         """As it is in light, in the dark, and on a phone, where nothing may hang over the edge."""
         for kind, scheme, size in (("light", "light", DESK), ("dark", "dark", DESK), ("phone", "light", PHONE)):

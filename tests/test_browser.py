@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from signal import SIGTERM
 from urllib.parse import urlsplit
 
 import psycopg
@@ -32,6 +33,7 @@ class Serving:
     url: str
     database_url: str
     worker: Program
+    api: Program
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[S
             for each in programs:
                 each.start()
             await_api(url)
-            yield Serving(url, database_url, programs[0])
+            yield Serving(url, database_url, programs[0], programs[2])
         except BaseException:
             for log in sorted(logs.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text()[-3000:]}")
@@ -103,6 +105,7 @@ def test_a_person_sees_jobs_live(
         cancel_one(person, tab)
         second = in_a_second_tab(person, tab, service.url)
         kill_the_worker(tab, service.worker)
+        restart_the_api(person, [tab, second], service)
         person.photograph(tab, "desk")
 
         tab.get_by_role("button", name="Sign out").click()
@@ -207,6 +210,21 @@ def kill_the_worker(tab: Page, worker: Program) -> None:
     expect(job).to_contain_text("attempt 2")
 
 
+def restart_the_api(person: Window, tabs: list[Page], service: Serving) -> None:
+    """Its streams have no end of their own, and it does not wait for them; the pages come back by themselves."""
+    with person.forgiving("ERR_CONNECTION_REFUSED"):
+        service.api.tell(SIGTERM)
+        service.api.await_end()
+        assert not service.api.outstayed
+        for tab in tabs:
+            expect(tab.get_by_role("status")).to_have_text("reconnecting ...")
+        service.api.start()
+        await_api(service.url)
+        for tab in tabs:
+            expect(tab.get_by_role("status")).to_have_text("live")
+    see_one_finish(tabs[0])
+
+
 def look_at_the_page_for_administrators(person: Window, tab: Page, service: Serving) -> None:
     """Its policy lets in no inline script or style: what the library still has of these would complain."""
     with psycopg.connect(service.database_url) as connection:
@@ -217,7 +235,7 @@ def look_at_the_page_for_administrators(person: Window, tab: Page, service: Serv
     person.photograph(tab, "admin-door")
     tab.get_by_role("button", name="Sign in").click()
     tab.get_by_role("link", name="Jobs").click()
-    expect(tab.get_by_role("row").filter(has_text="build_report")).to_have_count(3)
+    expect(tab.get_by_role("row").filter(has_text="build_report")).to_have_count(4)
     person.photograph(tab, "admin-jobs")
     tab.get_by_role("row").filter(has_text="cancelled").get_by_role("link").click()
     expect(tab.get_by_text("cancel_requested_at")).to_be_visible()
