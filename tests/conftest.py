@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pytest
@@ -79,9 +79,16 @@ def run_folder(pytestconfig: pytest.Config) -> RunFolder:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quickly() -> Iterator[None]:
-    with quick_copier():
+def quickly(run_folder: RunFolder) -> Iterator[None]:
+    with quick_copier(run_folder.memory()):
         yield
+
+
+@pytest.fixture
+def tmp_path(run_folder: RunFolder) -> Iterator[Path]:
+    """Hundreds of services are rendered and forgotten: pytest's own would keep them all, on the disk."""
+    with TemporaryDirectory(dir=run_folder.memory()) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -102,7 +109,7 @@ def generate(copie: Copie, run_folder: RunFolder, tmp_path: Path) -> Generate:
                 assert result.exception is None, result.exception
                 assert result.exit_code == 0
                 assert result.project_dir is not None
-                Path(result.project_dir).rename(kept)
+                shutil.move(result.project_dir, kept)
         project = Path(mkdtemp(dir=tmp_path)) / "project"
         shutil.copytree(kept, project)
         return project

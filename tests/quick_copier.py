@@ -5,7 +5,9 @@ Its command line, which some tests start, knows nothing of it.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ _answers_relpath = Worker.answers_relpath
 
 
 @contextmanager
-def quick_copier() -> Iterator[None]:
+def quick_copier(memory: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patches:
         # One compilation for each text.
         patches.setattr(Environment, "compile", _compile_once)
@@ -30,6 +32,8 @@ def quick_copier() -> Iterator[None]:
         patches.setattr(Worker, "answers_relpath", property(_plain_answers_relpath))
         # No question to git about every file's executable bit.
         patches.setattr(Worker, "_sync_git_index_executable_bit", lambda *_: None)
+        # Its two copies of a service, old and new, never touch the disk.
+        patches.setattr("copier._main.TemporaryDirectory", partial(TemporaryDirectory, dir=memory))
         yield
 
 

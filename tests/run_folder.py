@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 from tempfile import gettempdir
 
 import psutil
 
 PREFIX = "fastapi-celery-template-"
+# Linux's folder in memory; in a container it may have room for next to nothing.
+MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
 # How to take away each kind of thing, by the name it is noted under.
 Cleaners = dict[str, Callable[..., None]]
 
@@ -42,6 +44,17 @@ class RunFolder:
             if not file.exists():
                 file.write_text(make())
             return file.read_text()
+
+    def memory(self) -> Path:
+        """For files that are soon forgotten: in memory where there is room, else on the disk as all of it."""
+        return Path(self.shared("in-memory", self._make_memory))
+
+    def _make_memory(self) -> str:
+        roomy = os.access(MEMORY, os.W_OK) and disk_usage(MEMORY).free > ROOM
+        folder = MEMORY / self.path.name if roomy else self.path / "memory"
+        self.note("folder", path=str(folder))
+        folder.mkdir(mode=0o755)
+        return str(folder)
 
     def remove(self, cleaners: Cleaners) -> None:
         """Take away all that was noted, last first, then the folder."""

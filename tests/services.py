@@ -6,6 +6,7 @@ container. A suite gets a database of its own, and on a server at its standard p
 
 import getpass
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -193,6 +194,7 @@ SERVICES = {
 }
 CLEANERS: dict[str, Callable[..., None]] = {
     "process": end_process,
+    "folder": shutil.rmtree,
     "database": _drop_database,
     "redis": _flush_redis,
     "vhosts": rabbitmq.delete_vhosts,
