@@ -37,17 +37,16 @@ function refresh() {
 
 async function renew() {
   const refresh_token = localStorage.getItem(KEPT);
-  accessToken = null;
-  if (!refresh_token) return false;
   try {
-    keep(await ask("POST", "/auth/refresh", { refresh_token }));
+    if (refresh_token) keep(await ask("POST", "/auth/refresh", { refresh_token }, false));
+    else accessToken = null;
   } catch (error) {
-    // Where the service is away the token is as good as before.
+    // Where the service is away the tokens are as good as before.
     if (error.status !== 401) throw error;
+    accessToken = null;
     localStorage.removeItem(KEPT);
-    return false;
   }
-  return true;
+  return accessToken !== null;
 }
 
 function keep(tokens) {
@@ -216,7 +215,8 @@ on($("sign-out"), "click", async () => {
 addEventListener("storage", ({ key, newValue }) => {
   if (key !== KEPT) return;
   if (!newValue) leave();
-  else if (!user) begin();
+  // Not the tab where they do: another one has only taken its turn with the token.
+  else if (!accessToken) begin();
 });
 
 // After a reload, and in a second tab, the person is still signed in.
