@@ -30,7 +30,11 @@ from watchers import Watcher, watch
 # The channel of the service's jobs; it listens to the same one.
 LISTEN = b"LISTEN job_changes"
 CHANGE = b"UPDATE jobs SET progress = jsonb_build_object('done', %s::int, 'total', 100000, 'note', '') WHERE id = %s"
-CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+# Not PostgreSQL's own, as autovacuum's.
+CONNECTIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 
 Audience = list[dict[str, str]]
 
