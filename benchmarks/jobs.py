@@ -11,19 +11,15 @@ from combinations import AXES
 from contenders import CONTENDERS, PROCESSES
 from measure import Turn, take_turn
 from missing import Missing
-from processes import end_if_alive
+from processes import run_folder
 from report import table
-from run_folder import RunFolder, sweep
+from run_folder import RunFolder
 from service import Service, served
-from services import CLEANERS
 
 
 def main() -> None:
     wanted = _arguments()
-    cleaners = CLEANERS | {"process": end_if_alive}
-    sweep(cleaners)
-    run = RunFolder.make()
-    try:
+    with run_folder() as run:
         for broker in wanted.broker or AXES["broker"]:
             try:
                 with served(run, broker) as service:
@@ -31,8 +27,6 @@ def main() -> None:
                     print(table(broker, _rounds(run, service, wanted)), end="\n\n", flush=True)
             except Missing as missing:
                 print(f"{broker}: {missing}.")
-    finally:
-        run.remove(cleaners)
 
 
 def _arguments() -> Namespace:

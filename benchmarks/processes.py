@@ -11,10 +11,11 @@ from time import monotonic, sleep
 import psutil
 
 from contenders import Contender, Program
-from run_folder import RunFolder, end_process, note_process
+from run_folder import RunFolder, end_process, note_process, sweep
 from service import Service
+from services import CLEANERS
 
-__all__ = ["end_if_alive", "running", "started", "until"]
+__all__ = ["run_folder", "running", "started", "until"]
 
 Process = subprocess.Popen[bytes]
 
@@ -55,6 +56,18 @@ def started(
         _end(process)
 
 
+@contextmanager
+def run_folder() -> Iterator[RunFolder]:
+    """A benchmark's own; what a killed one left is taken away first."""
+    cleaners = CLEANERS | {"process": _end_if_alive}
+    sweep(cleaners)
+    run = RunFolder.make()
+    try:
+        yield run
+    finally:
+        run.remove(cleaners)
+
+
 def until(condition: Callable[[], bool], logs: list[Path], seconds: float = 180) -> None:
     """Wait; the ends of the logs are the message when it takes too long."""
     deadline = monotonic() + seconds
@@ -64,7 +77,7 @@ def until(condition: Callable[[], bool], logs: list[Path], seconds: float = 180)
         sleep(0.02)
 
 
-def end_if_alive(pid: int, created: float) -> None:
+def _end_if_alive(pid: int, created: float) -> None:
     """What a run that was killed has left behind; one that was not has ended them itself."""
     with suppress(psutil.NoSuchProcess):
         end_process(pid, created)

@@ -20,13 +20,14 @@ AT_ONCE = 50
 
 
 class Watcher(Protocol):
-    """One socket. `heard`: what progress of which job it was told of, and when, by `perf_counter`."""
+    """One socket. `heard`: which job's which progress it was told of."""
 
     def __init__(self, url: str) -> None:
         # What browsers offer.
         deflate = ClientPerMessageDeflateFactory(client_max_window_bits=True)
         self.protocol = ClientProtocol(parse_uri(url), extensions=[deflate])
-        self.heard: list[tuple[str, int, float]] = []
+        self.heard: list[tuple[str, int]] = []
+        self.at = 0.0
         self.news = Event()
         self.welcome = Event()
         self.lost = False
@@ -37,7 +38,7 @@ class Watcher(Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        # Everybody's clock is read first, and what they were told is read then.
+        # Of those that have data at once everybody's clock is read first, and what they were told is read then.
         get_running_loop().call_soon(self._read, data, perf_counter())
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -56,7 +57,8 @@ class Watcher(Protocol):
         if event["event"] == "snapshot":
             self.welcome.set()
         elif event["event"] == "job":
-            self.heard.append((event["data"]["id"], event["data"]["progress"]["done"], at))
+            self.heard.append((event["data"]["id"], event["data"]["progress"]["done"]))
+            self.at = at
             self.news.set()
 
     def _send(self) -> None:
@@ -64,14 +66,15 @@ class Watcher(Protocol):
             if data:
                 self.transport.write(data)
 
-    async def next(self) -> float:
-        """When it heard of a change that it was not asked about yet; raises RuntimeError where the socket was closed."""
+    async def hears(self, number: int) -> float:
+        """When it heard of that progress, by `perf_counter`; raises RuntimeError where the socket was closed."""
         async with timeout(PATIENCE):
             await self.news.wait()
         self.news.clear()
         if self.lost:
             raise RuntimeError(f"the service closed a socket: {self.protocol.close_code} {self.protocol.close_reason}")
-        return self.heard[-1][2]
+        assert self.heard[-1][1] == number, f"progress {number} was made, and {self.heard[-1][1]} told"
+        return self.at
 
     def close(self) -> None:
         self.transport.abort()

@@ -11,7 +11,7 @@ from typing import TypeVar
 import psutil
 
 Found = TypeVar("Found")
-# As compose.yaml's stop_grace_period.
+# As compose.yaml's stop_grace_period of the worker.
 GRACE = 20
 
 

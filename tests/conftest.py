@@ -87,7 +87,7 @@ def quickly(run_folder: RunFolder) -> Iterator[None]:
 @pytest.fixture
 def tmp_path(run_folder: RunFolder) -> Iterator[Path]:
     """Hundreds of services are rendered and forgotten: pytest's own would keep them all, on the disk."""
-    with TemporaryDirectory(dir=run_folder.memory()) as folder:
+    with TemporaryDirectory(dir=run_folder.memory(), ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

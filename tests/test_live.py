@@ -14,7 +14,7 @@ from services import url_of
 pytestmark = pytest.mark.slow
 
 
-def test_a_thousand_sockets_on_one_process_hear_their_own_changes_and_hold_two_connections(
+def test_a_thousand_sockets_on_one_process_hear_what_is_theirs_and_hold_two_connections(
     run_folder: RunFolder,
 ) -> None:
     with present_or_skipped():

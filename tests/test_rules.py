@@ -67,3 +67,14 @@ def test_the_defaults_of_the_choices_never_change() -> None:
         "email_provider": "outbox",
         "ci": "github",
     }
+
+
+def test_an_orchestrator_waits_longer_than_the_api_does_for_its_clients() -> None:
+    seconds = re.search(r'"--timeout-graceful-shutdown", "(\d+)"', (TEMPLATE / "template/Dockerfile").read_text())
+    period = re.search(
+        r"  api:\n(?:    .*\n)*?    stop_grace_period: (\d+)s", (TEMPLATE / "template/compose.yaml.jinja").read_text()
+    )
+
+    assert seconds
+    assert period
+    assert int(period[1]) > int(seconds[1])

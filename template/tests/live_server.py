@@ -18,10 +18,10 @@ def serving() -> Iterator[tuple[str, FastAPI]]:
     """Its URL, and the API itself."""
     api = create_app()
     server = uvicorn.Server(uvicorn.Config(api, port=0, log_config=None))
-    thread = Thread(target=server.run)
+    thread = Thread(target=server.run, daemon=True)
     thread.start()
-    until(lambda: server.started)
     try:
+        until(lambda: server.started)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", api
     finally:
         server.should_exit = True

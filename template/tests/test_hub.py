@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.realtime import MOST_BEHIND, Change, Dropped, Subscription
+from app.realtime import MOST_BEHIND, Change, Dropped, Hub, Subscription
 
 
 def test_a_client_that_takes_nothing_is_dropped_and_what_changes_often_is_kept_once() -> None:
@@ -19,3 +19,11 @@ def test_a_client_that_takes_nothing_is_dropped_and_what_changes_often_is_kept_o
     assert [change.json for change in run(busy.changes(1)) or ()] == [str(MOST_BEHIND)]
     with pytest.raises(Dropped):
         run(slow.changes(1))
+
+
+def test_who_comes_while_the_process_stops_is_not_kept() -> None:
+    hub = Hub("any_channel", "SELECT 1", lambda row: Change(row["id"], 1, "{}"))
+    hub.drop_all()
+
+    with hub.subscribe(uuid4()) as late, pytest.raises(Dropped):
+        run(late.changes(1))

@@ -1,8 +1,6 @@
 """Clients that open a stream or a socket and take nothing of it, on real connections."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx2
@@ -23,20 +21,25 @@ EVENTS = "/api/v1/jobs/events"
 SOCKET = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
 
 
-@contextmanager
-def hung(url: str, path: str, headers: str) -> Iterator[None]:
-    """Somebody who asks, and reads no answer."""
+def ask(client: socket.socket, url: str, path: str, headers: str) -> None:
+    """And read no answer."""
     host, port = urlsplit(url).hostname, urlsplit(url).port
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect((host, port))
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode())
-        yield
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((host, port))
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode())
+
+
+def progress(job: Job, done: int) -> None:
+    """Half a megabyte of it."""
+    large = {"done": done, "total": 200, "note": "x" * 500_000}
+    with new_session() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(progress=large))
+        session.commit()
 
 
 @pytest.mark.parametrize("way", ["stream", "socket"])
 def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
-    user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch, way: str
+    user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
     monkeypatch.setattr(http, "PATIENCE", 0.2)
     with new_session() as session:
@@ -44,22 +47,20 @@ def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
         session.commit()
     authorization = sign_in()
     with serving() as (url, api), httpx2.Client(base_url=url, headers=authorization, timeout=10) as watcher:
-        hub = api.state.hub
+        path, headers = EVENTS, f"Authorization: {authorization['Authorization']}\r\n"
         if way == "socket":
-            path = f"{EVENTS}?ticket={watcher.post(f'{EVENTS}/ticket').json()['ticket']}"
+            path += f"?ticket={watcher.post(f'{EVENTS}/ticket').json()['ticket']}"
             headers = SOCKET.format(key="bm9ib2R5IHJlYWRzIGl0IQ==")
-        else:
-            path, headers = EVENTS, f"Authorization: {authorization['Authorization']}\r\n"
-        with hung(url, path, headers), watcher.stream("GET", EVENTS) as stream:
+        with socket.socket() as hung, watcher.stream("GET", EVENTS) as stream:
+            ask(hung, url, path, headers)
             lines = stream.iter_lines()
             read(lines)
-            until(lambda: len(hub) == 2)
+            until(lambda: len([*api.state.hub]) == 2)
             for done in range(200):
-                large = {"done": done, "total": 200, "note": "x" * 500_000}
-                with new_session() as session:
-                    session.execute(update(Job).where(Job.id == job.id).values(progress=large))
-                    session.commit()
+                progress(job, done)
                 assert read(lines)["data"]["progress"]["done"] == done
-                if len(hub) == 1:
-                    return
-    pytest.fail("after 100 MB that it did not take it was still a client")
+                if len([*api.state.hub]) == 1:
+                    break
+            assert len([*api.state.hub]) == 1, "after 100 MB that it did not take it is still a client"
+
+    assert "client given up" in capsys.readouterr().out

@@ -142,7 +142,7 @@ def reply_of(request: Request, problem: Problem) -> Response:
 
 
 async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Outside of all routes, of a request or a socket."""
+    """Answers a request, or closes a socket, that reaches no route."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": problem.detail})
     else:

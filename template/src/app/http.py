@@ -16,7 +16,7 @@ __all__ = ["ANYWHERE", "protect"]
 
 log = structlog.get_logger(__name__)
 
-# Seconds that a part of an answer may wait for a client to take it.
+# Seconds that a part of an answer may wait for a client to take what was sent before.
 PATIENCE = 20.0
 # A name, or an IPv6 address in brackets; the port says nothing about who is meant.
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]*[a-z0-9-])\.?(:\d*)?", re.IGNORECASE)
@@ -177,7 +177,7 @@ class Timeout:
 
 
 class Patience:
-    """Gives a client up that takes nothing any more: its stream or socket would wait for it for ever."""
+    """Gives a client up that takes nothing; its connection alone stays, until TCP drops it or the server ends."""
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self.app, self.seconds = app, seconds
@@ -195,4 +195,5 @@ class Patience:
         except Exception:
             if not taking.expired():
                 raise
+        if taking.expired():
             log.warning("client given up: it takes nothing", path=scope["path"])

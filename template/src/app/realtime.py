@@ -90,7 +90,7 @@ class Hub:
     def __init__(self, channel: str, query: str, change_of: Callable[[DictRow], Change]) -> None:
         self._channel, self._query, self._change_of = channel, query, change_of
         self._subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
-        self.listening = Event()
+        self.listening, self.over = Event(), False
         self._reader: AsyncConnection[DictRow] | None = None
         self._reading = Lock()
 
@@ -99,6 +99,8 @@ class Hub:
         """Subscribe first and read then: what happens in between is in both, and nothing is missed."""
         subscription = Subscription(only)
         self._subscriptions[topic].add(subscription)
+        if self.over:
+            subscription.drop()
         try:
             yield subscription
         finally:
@@ -106,15 +108,14 @@ class Hub:
             if not self._subscriptions[topic]:
                 del self._subscriptions[topic]
 
-    def __len__(self) -> int:
-        return sum(map(len, self._subscriptions.values()))
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter([each for subscribed in self._subscriptions.values() for each in subscribed])
 
     def drop_all(self) -> None:
-        for subscription in self._all():
+        self.over = True
+        for subscription in self:
             subscription.drop()
-
-    def _all(self) -> list[Subscription]:
-        return [each for subscribed in self._subscriptions.values() for each in subscribed]
+        self.listening.set()
 
     async def read(self, query: str, values: dict[str, Any]) -> list[DictRow]:
         """The rows, by the connection that all share; it is opened again where it was lost."""
@@ -136,7 +137,7 @@ class Hub:
             try:
                 async with await _connect() as listener:
                     await listener.execute(f"LISTEN {self._channel}".encode())
-                    for subscription in self._all():
+                    for subscription in self:
                         subscription.lose_track()
                     self.listening.set()
                     while True:

@@ -107,6 +107,8 @@ async def _events(
     while True:
         if subscription.lost_track:
             await hub.listening.wait()
+            if hub.over:
+                return
             subscription.lost_track = False
             rows = await hub.read(SNAPSHOT, {"owner": owner_id, "only": subscription.only, "since": since})
             snapshot = [_change_of(row) for row in rows]
