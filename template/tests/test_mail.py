@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,16 @@ def test_in_a_dry_run_nothing_leaves_from_production_either(monkeypatch: pytest.
     deliver(message(), idempotency_key="0001")
 
     assert (carried, len(outbox())) == ([], 1)
+
+
+def test_whoever_looks_into_the_outbox_meanwhile_sees_whole_messages(outbox: Outbox) -> None:
+    def send() -> None:
+        for _ in range(20):
+            deliver(message(), idempotency_key="0001")
+
+    with ThreadPoolExecutor() as pool:
+        sending = pool.submit(send)
+        seen = [read["Subject"] for _ in iter(sending.done, True) for read in outbox()]
+    sending.result()
+
+    assert set(seen) == {message().subject}

@@ -29,5 +29,8 @@ def send(message: Message, idempotency_key: str) -> str:
     # Job ids are in order of time, and so are the files.
     words = re.sub(r"[^a-z0-9]+", "-", message.subject.lower()).strip("-")
     file = folder / f"{idempotency_key}-{words[:40]}.eml"
-    file.write_bytes(email.as_bytes(policy=email.policy.clone(linesep="\n")))
+    # Whoever looks meanwhile sees a whole message or none.
+    part = file.with_suffix(".part")
+    part.write_bytes(email.as_bytes(policy=email.policy.clone(linesep="\n")))
+    part.replace(file)
     return str(file)
