@@ -76,7 +76,7 @@ def test_the_default_passes_on_every_python_here(generate: Generate, proved: Pro
 
 
 def test_the_own_suite_needs_no_service_at_all(generate: Generate, workplace: Path) -> None:
-    project = generate().rename(workplace / "service")
+    project = shutil.copytree(generate(), workplace / "service", symlinks=True)
 
     output = execute("bash", "-ec", "uv sync --quiet && uv run pytest", cwd=project, UV_PYTHON=sys.executable)
 
