@@ -31,3 +31,13 @@ def test_a_request_id_that_could_forge_a_line_is_replaced(client: TestClient) ->
     forged = client.get("/health/live", headers={"X-Request-ID": 'x" status=200'})
 
     assert forged.headers["x-request-id"] != 'x" status=200'
+
+
+def test_a_sockets_ticket_is_not_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+
+    # As uvicorn does.
+    logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "::1", "/events?ticket=e30.x-y&since=1")
+
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert line["event"] == '::1 - "WebSocket /events?ticket=...&since=1" [accepted]'

@@ -12,8 +12,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from app.settings import get_settings
+
 __all__ = [
-    "SAFE_HEADERS",
     "InternalError",
     "Invalid",
     "NotFound",
@@ -23,9 +24,10 @@ __all__ = [
     "problems",
     "refuse",
     "reply_of",
+    "safe_headers",
 ]
 
-# Of every answer that names no others: what is meant for programs loads nothing, is no part of a page, and is not kept.
+# What is meant for programs loads nothing, is no part of a page, and is not kept.
 SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -36,6 +38,7 @@ SAFE_HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger(__name__)
 
@@ -134,7 +137,12 @@ def add_problem_handlers(api: FastAPI) -> None:
     @api.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
         # Starlette replies to this one outside of all middleware, so their headers are added here.
-        return reply_of(request, InternalError(headers=SAFE_HEADERS | {"X-Request-ID": _request_id(request)}))
+        return reply_of(request, InternalError(headers=safe_headers() | {"X-Request-ID": _request_id(request)}))
+
+
+def safe_headers() -> dict[str, str]:
+    """Of every answer that names no others."""
+    return SAFE_HEADERS | (HTTPS_ONLY if get_settings().public_url.scheme == "https" else {})
 
 
 def reply_of(request: Request, problem: Problem) -> Response:

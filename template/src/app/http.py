@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import SAFE_HEADERS, InternalError, Invalid, Problem, Unavailable, refuse
+from app.errors import InternalError, Invalid, Problem, Unavailable, refuse, safe_headers
 from app.settings import Settings
 
 __all__ = ["ANYWHERE", "protect"]
@@ -63,7 +63,7 @@ def protect(api: FastAPI, settings: Settings) -> None:
         )
     if hosts := _known_hosts(settings):
         api.add_middleware(KnownHosts, hosts=hosts)
-    api.add_middleware(SafeHeaders, https=settings.public_url.scheme == "https")
+    api.add_middleware(SafeHeaders, headers=safe_headers())
 
 
 def _known_hosts(settings: Settings) -> list[str]:
@@ -76,11 +76,9 @@ def _known_hosts(settings: Settings) -> list[str]:
 class SafeHeaders:
     """Where a route says nothing else, a browser may do nothing with the answer but show it."""
 
-    def __init__(self, app: ASGIApp, https: bool) -> None:
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self.app = app
-        self.headers = [(name.lower().encode(), value.encode()) for name, value in SAFE_HEADERS.items()]
-        if https:
-            self.headers.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:

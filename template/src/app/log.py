@@ -16,6 +16,8 @@ from app.settings import get_settings
 __all__ = ["RequestLog", "configure_logging"]
 
 REQUEST_ID = re.compile(rb"[\w.:-]{1,64}")
+# Of a socket's address, which uvicorn logs: whoever reads the log could open the socket, too.
+TICKET = re.compile(r"(?<=[?&]ticket=)[^&\s\"]+")
 
 
 def configure_logging() -> None:
@@ -34,7 +36,8 @@ def configure_logging() -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_renderers()))
+    foreign = [*shared, _without_tickets]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processors=_renderers()))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     # One structured line per request replaces uvicorn's, and the runner's lines those of Celery.
     for name in ("uvicorn.access", "celery.app.trace", "celery.worker.strategy", "httpx2"):
@@ -43,6 +46,11 @@ def configure_logging() -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.captureWarnings(True)
+
+
+def _without_tickets(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    event["event"] = TICKET.sub("...", str(event["event"]))
+    return event
 
 
 def _renderers() -> list[Processor]:
