@@ -2,22 +2,27 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from shutil import rmtree
 from tempfile import mkdtemp
+from urllib.parse import urlsplit
 
+import httpx2
 import psutil
 import psycopg
 import pytest
 import redis
 
 import private_servers
+import rabbitmq
 import services
 from conftest import present_or_skipped
 from missing import Missing
@@ -33,7 +38,7 @@ def own_run() -> Iterator[RunFolder]:
     folder = Path(mkdtemp(prefix="services-"))
     folder.chmod(0o755)
     yield RunFolder(folder)
-    rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def processes(run: RunFolder) -> list[psutil.Process]:
@@ -124,6 +129,34 @@ def test_each_suite_has_a_namespace_of_its_own(run_folder: RunFolder, broker: st
 
     # A server that was given, or that is private, is used as it is.
     assert ours != other or ours == server
+
+
+def test_vhosts_are_made_and_deleted_by_the_management_api_where_it_answers(
+    own_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with present_or_skipped():
+        server = private_servers.rabbitmq_server(own_run)
+    port = private_servers.free_port()
+    (server.folder / "plugins").write_text("[rabbitmq_management].")
+    with (server.folder / "rabbitmq.conf").open("a") as settings:
+        settings.write(f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}\n")
+    management = f"http://guest:guest@127.0.0.1:{port}/api"
+    monkeypatch.setattr(rabbitmq, "SERVER", server.url.removesuffix("/"))
+    monkeypatch.setattr(rabbitmq, "MANAGEMENT", management)
+    # Nor could rabbitmqctl.
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    answers = partial(socket.create_connection, ("127.0.0.1", port))
+    replace(server, answers=lambda: answers().close()).start(own_run)
+
+    def vhosts() -> set[str]:
+        return {vhost["name"] for vhost in httpx2.get(f"{management}/vhosts").json()}
+
+    SERVICES["rabbitmq"].check(url := rabbitmq.claim(own_run))
+    assert urlsplit(url).path[1:] in vhosts()
+    rabbitmq.delete_vhosts("management", own_run.path.name)
+
+    assert vhosts() == {"/"}
+    own_run.remove(CLEANERS)
 
 
 def test_a_redis_database_with_data_is_never_taken(run_folder: RunFolder, own_run: RunFolder) -> None:
