@@ -54,3 +54,7 @@ def _started(container: Container) -> Container:
         return container.start()
     except docker.errors.DockerException as error:
         raise Missing(f"Docker starts no {container.image} ({error})") from error
+    except Exception as error:
+        # Each kind of container has its own for not getting ready.
+        container.stop()
+        raise Missing(f"{container.image} does not get ready in Docker ({str(error).splitlines()[0]})") from error

@@ -78,3 +78,8 @@ def test_an_orchestrator_waits_longer_than_the_api_does_for_its_clients() -> Non
     assert seconds
     assert period
     assert int(period[1]) > int(seconds[1])
+
+
+def test_only_one_service_of_compose_builds_the_image() -> None:
+    """Several that make the same one at a time fail where Compose builds with Bake."""
+    assert (TEMPLATE / "template/compose.yaml.jinja").read_text().count("    build:") == 1
