@@ -82,8 +82,11 @@ def test_what_a_message_has_no_time_for_is_sent_again_at_once(
     assert session.scalars(due).all() == [job.id for job in jobs[1:]]
 
 
-def test_the_end_of_a_connection_is_the_end_of_one_of_them(session: Session, run_job: RunJob, then: Then) -> None:
-    """That of the job which runs: those that were done before it are run once more, and those behind it."""
+@pytest.mark.parametrize("together", [True, False])
+def test_the_end_of_a_connection_takes_an_attempt_from_nobody(
+    session: Session, run_job: RunJob, then: Then, together: bool
+) -> None:
+    """Each has one. Those that were done before in the same transaction are run once more, and those behind it."""
     jobs = company(session)
 
     def cut(job: RunningJob) -> None:
@@ -91,9 +94,11 @@ def test_the_end_of_a_connection_is_the_end_of_one_of_them(session: Session, run
             job.session.execute(select(func.pg_terminate_backend(func.pg_backend_pid())))
 
     then(cut)
-    run_job(*jobs)
+    for message in [jobs] if together else [[job] for job in jobs]:
+        run_job(*message)
 
-    assert [job.status for job in jobs] == [Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED]
+    assert [job.status for job in jobs] == [Status.SUCCEEDED, Status.QUEUED, Status.SUCCEEDED]
+    assert [job.crashes for job in jobs] == [0, 1, 0]
     assert users(session) == 2
 
 

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from app.jobs.models import Job, Status
 
-__all__ = ["NOTICE", "costs_nothing", "seconds_until_retry", "tell_owner"]
+__all__ = ["NOTICE", "costs_nothing", "database_lost", "seconds_until_retry", "tell_owner"]
 
 # Seconds; what asks for more is not believed.
 LONGEST_RETRY_AFTER = 24 * 3600
@@ -26,12 +26,17 @@ def costs_nothing(error: Exception, created_at: datetime) -> bool:
     return not getattr(error, "spends_attempt", True) and waited < LONGEST_FREE_WAIT
 
 
+def database_lost(error: Exception) -> bool:
+    """Whether the attempt's connection broke. Its effect is gone, as with the death of its worker, and is counted so."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
 def seconds_until_retry(error: Exception, attempt: int, first: float, longest: float) -> float:
     """At random up to a bound: `first`, and with each attempt three times as much, but never more than `longest`."""
     asked = getattr(error, "retry_after", None)
     if isinstance(asked, (int, float)) and 0 < asked <= LONGEST_RETRY_AFTER:
         return asked
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if database_lost(error):
         # The database was away for a moment, and is back: the row could be claimed again.
         return random.uniform(0, 2)
     return random.uniform(0, min(longest, first * 3 ** (attempt - 1)))

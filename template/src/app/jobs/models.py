@@ -60,7 +60,7 @@ class Job(Base):
     # Whose main process answers for the attempt that runs.
     worker: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)
-    # Attempts that ended with the death of their worker.
+    # Attempts that ended with the death of their worker, or of its connection to the database.
     crashes: Mapped[int] = mapped_column(default=0)
     cancel_requested_at: Mapped[datetime | None]
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.db import engine
 from app.jobs.arguments import arguments_of
-from app.jobs.endings import costs_nothing, seconds_until_retry, tell_owner
+from app.jobs.endings import costs_nothing, database_lost, seconds_until_retry, tell_owner
 from app.jobs.heartbeat import heartbeat, lease
 from app.jobs.many import run_many
 from app.jobs.running import Final, JobCancelled, JobSession, LeaseLost, RunningJob, as_json, as_text
@@ -43,7 +43,7 @@ class JobTask(Task[..., Any]):
     """
 
     max_attempts = 8
-    # After so many deaths of its worker a job is taken for the cause.
+    # After so many deaths of its worker, or of its connection to the database, a job is taken for the cause.
     max_crashes = 5
     dont_autoretry_for: tuple[type[Exception], ...] = ()
     # Seconds: the bound of the first delay; each further one is three times as long, up to the last.
@@ -114,7 +114,7 @@ class Attempt:
             if row.cancelled:
                 raise JobCancelled
             if row.crashes >= self.task.max_crashes:
-                raise Final(f"Its worker died {row.crashes} times while it ran; the workers' logs may tell why.")
+                raise Final(f"Its worker or its database went {row.crashes} times while it ran; the logs may tell why.")
             job = RunningJob(row.id, row.attempts, row.created_at, self.token, session)
             arguments = dict(self.task.arguments.model_validate(row.arguments))
             return self.mine | {"outcome": as_json(self.task.run(job, **arguments))}
@@ -144,7 +144,7 @@ class Attempt:
 
     def end_badly(self, error: Exception) -> None:
         """Write down why, on a connection of its own: the one of the attempt may be what broke."""
-        # Those that died with their worker do not count.
+        # Those that died with their worker or their connection do not count.
         attempt = self.row.attempts - self.row.crashes
         final, reason = _judge(self.task, attempt, error)
         if unspent := costs_nothing(error, self.row.created_at):
@@ -157,7 +157,8 @@ class Attempt:
                 if connection.execute(FAIL, told).rowcount:
                     tell_owner(connection, self.row.id)
             elif not cancelled:
-                connection.execute(RETRY, told | {"delay": timedelta(seconds=wait), "unspent": int(unspent)})
+                counted = {"unspent": int(unspent), "lost": int(database_lost(error))}
+                connection.execute(RETRY, told | counted | {"delay": timedelta(seconds=wait)})
         if cancelled:
             log.info("job cancelled", job_id=str(self.row.id), task=self.task.name)
             raise Ignore
@@ -194,4 +195,5 @@ def _judge(task: JobTask, attempt: int, error: Exception) -> tuple[bool, str]:
         return True, f"It took longer than {task.soft_time_limit or task.app.conf.task_soft_time_limit} s, its limit."
     if isinstance(error, (Final, *task.dont_autoretry_for)):
         return True, str(error)
-    return attempt >= task.max_attempts, f"{type(error).__name__} in attempt {attempt}; the log has the details."
+    final = attempt >= task.max_attempts and not database_lost(error)
+    return final, f"{type(error).__name__} in attempt {attempt}; the log has the details."

@@ -94,6 +94,7 @@ STOP_CANCELLED = MINE.where(_cancelled).values(
 RETRY = MINE.values(
     error=REASON,
     attempts=Job.attempts - bindparam("unspent", 0, type_=Integer),
+    crashes=Job.crashes + bindparam("lost", 0, type_=Integer),
     **_queued(_after("delay"), _after("delay"), REASON),
 )
 
