@@ -42,4 +42,5 @@ def test_a_client_that_takes_nothing_does_not_keep_the_api_from_ending(
 
         api.terminate()
 
-        api.wait(patience)
+        # On a busy machine the rest of its end takes some seconds too.
+        api.wait(2 * patience)
