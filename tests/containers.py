@@ -57,4 +57,4 @@ def _started(container: Container) -> Container:
     except Exception as error:
         # Each kind of container has its own for not getting ready.
         container.stop()
-        raise Missing(f"{container.image} does not get ready in Docker ({str(error).splitlines()[0]})") from error
+        raise Missing(f"{container.image} does not get ready in Docker ({error!r})") from error
