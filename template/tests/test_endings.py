@@ -137,7 +137,7 @@ def test_a_job_that_kills_its_workers_stops_with_a_clear_error(session: Session,
     run_job(job)
 
     assert job.status == Status.FAILED
-    assert job.error == "Its worker or its database went 5 times while it ran; the logs may tell why."
+    assert job.error == "Its worker or its database connection died 5 times; the logs may tell why."
     assert users(session) == 0
 
 

@@ -75,7 +75,7 @@ def _messages(rows: Iterable[Any]) -> Iterator[list[Any]]:
     # The oldest first: an id begins with its time.
     for row in sorted(rows, key=lambda row: row.id):
         if row.crashes:
-            # Its worker died. Whether it was the cause shows when nothing else is there.
+            # Its worker or its connection died. Whether it was the cause shows when nothing else is there.
             yield [row]
         else:
             kinds[row.task, row.queue].append(row)

@@ -114,7 +114,7 @@ class Attempt:
             if row.cancelled:
                 raise JobCancelled
             if row.crashes >= self.task.max_crashes:
-                raise Final(f"Its worker or its database went {row.crashes} times while it ran; the logs may tell why.")
+                raise Final(f"Its worker or its database connection died {row.crashes} times; the logs may tell why.")
             job = RunningJob(row.id, row.attempts, row.created_at, self.token, session)
             arguments = dict(self.task.arguments.model_validate(row.arguments))
             return self.mine | {"outcome": as_json(self.task.run(job, **arguments))}
