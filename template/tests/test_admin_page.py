@@ -24,8 +24,10 @@ PAGES = ["/admin/", *[f"/admin/{name}/list" for name in LISTS]]
 
 @pytest.fixture
 def browser(api: FastAPI, client: TestClient) -> TestClient:
-    """With cookies of its own; the application is up by `client`."""
-    return TestClient(api, follow_redirects=False, raise_server_exceptions=False)
+    """With cookies of its own, on the event loop of `client`."""
+    browser = TestClient(api, follow_redirects=False, raise_server_exceptions=False)
+    browser.portal = client.portal
+    return browser
 
 
 @pytest.fixture
