@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from tempfile import gettempdir
 import yaml
 
 from combinations import Answers, as_only, label
-from run_folder import RunFolder
+from run_folder import RunFolder, locked
 from services import database, namespace
 
 UV = Path(shutil.which("uv") or Path(__file__).parent.parent / ".tools/bin/uv")
@@ -33,6 +34,11 @@ class Place:
     def project(self) -> Path:
         return self.folder / "project"
 
+    @property
+    def types(self) -> Path:
+        """What the type checker remembers."""
+        return self.folder / "types"
+
     def environment(self, python: str) -> dict[str, str]:
         """Variables that pin Python, the environment's folder and the type checker's memory."""
         version = Path(python).name
@@ -40,7 +46,7 @@ class Place:
             "UV_PYTHON": python,
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_PROJECT_ENVIRONMENT": str(self.folder / f"environment-{version}"),
-            "MYPY_CACHE_DIR": str(self.folder / "types"),
+            "MYPY_CACHE_DIR": str(self.types),
         }
 
     def put(self, render: Path) -> Path:
@@ -104,6 +110,7 @@ def prove(run: RunFolder, render: Path, answers: Answers, python: str = sys.exec
     project = here.put(render)
     # Only what this combination declares: no lock of another decides what is installed.
     (project / "uv.lock").unlink(missing_ok=True)
+    _learn_types(here, python)
     with database(run) as database_url, namespace(run, answers["broker"]) as broker_url:
         services = {"TEST_DATABASE_URL": database_url, "TEST_BROKER_URL": broker_url}
         for command in commands(project, answers):
@@ -112,6 +119,29 @@ def prove(run: RunFolder, render: Path, answers: Answers, python: str = sys.exec
             except AssertionError as error:
                 return Failure(str(error), _keep(project, answers, command, services))
     return None
+
+
+def _learn_types(here: Place, python: str) -> None:
+    """A new place begins with what the first one learned: to learn it takes the type checker as long as a suite."""
+    known = PLACES / "types"
+    with locked(PLACES / "types.lock"):
+        if here.types.exists():
+            return
+        if known.exists():
+            _copy_whole(known, here.types)
+            return
+        # What is wrong with this project its own check says.
+        with suppress(AssertionError):
+            words = "uv sync --quiet && uv run mypy"
+            execute("bash", "-ec", words, cwd=here.project, **here.environment(python))
+            _copy_whole(here.types, known)
+
+
+def _copy_whole(folder: Path, to: Path) -> None:
+    """Or not at all, when this process is killed meanwhile."""
+    part = to.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(folder, part).rename(to)
 
 
 def _keep(project: Path, answers: Answers, command: str, services: dict[str, str]) -> str:
