@@ -127,7 +127,7 @@ def test_many_questions_find_no_answer_that_the_document_does_not_know(
     generate: Generate, run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     """And many samples no time that tells which addresses have an account."""
-    monkeypatch.setenv("FUZZ_EXAMPLES", "60")
+    monkeypatch.setenv("FUZZ_EXAMPLES", "30")
     monkeypatch.setenv("TIMING_SAMPLES", "101")
     project = generate(database=database)
     with present_or_skipped():
