@@ -62,15 +62,31 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`--only` keeps the tests of the combinations that it names, and no others."""
-    if not (only := config.stash[ONLY]):
-        return
+    only = config.stash[ONLY]
 
     def meant(item: pytest.Item) -> bool:
         answers = item.callspec.params.get("answers") if hasattr(item, "callspec") else None
         return answers is not None and only.items() <= answers.items()
 
-    config.hook.pytest_deselected(items=[item for item in items if not meant(item)])
-    items[:] = [item for item in items if meant(item)]
+    if only:
+        config.hook.pytest_deselected(items=[item for item in items if not meant(item)])
+        items[:] = [item for item in items if meant(item)]
+    if hasattr(config, "workerinput"):
+        items[:] = shared_out(items, config.workerinput["workercount"])
+
+
+def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """Each process's part begins with its share of the suites, and ends with short tests, which others can take over.
+
+    xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it.
+    """
+    long = [item for item in items if item.get_closest_marker("matrix")]
+    short = [item for item in items if not item.get_closest_marker("matrix")]
+
+    def share(of: list[pytest.Item], number: int) -> list[pytest.Item]:
+        return of[len(of) * number // processes : len(of) * (number + 1) // processes]
+
+    return [item for number in range(processes) for item in share(long, number) + share(short, number)]
 
 
 @pytest.fixture(scope="session")
@@ -146,5 +162,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A suite waits for its worker and its leases half of the time."""
-    return 2 * (os.cpu_count() or 1)
+    """A suite waits for its worker and its leases half of the time; each needs one of Redis's sixteen databases."""
+    return min(3 * (os.cpu_count() or 1), 12)
