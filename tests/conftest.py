@@ -61,7 +61,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--only` keeps the tests of the combinations that it names, and no others."""
+    """`--only` keeps the tests of the combinations that it names, and no others; processes share them out."""
     only = config.stash[ONLY]
 
     def meant(item: pytest.Item) -> bool:
