@@ -15,10 +15,12 @@ from combinations import AXES, COMBINATIONS, DEFAULTS, SUITES, Answers, label
 from conftest import Generate, present_or_skipped
 from run_folder import RunFolder
 from services import database as databases
-from services import made_database, url_of
+from services import made_database, namespace, url_of
 from suite import commands, execute, place, prove
 
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
+# The own tests in which a relay runs.
+WITH_RELAYS = "tests/test_{cli,job_commands,relaying,supervisor,survival,worker}.py"
 pytestmark = pytest.mark.matrix
 
 
@@ -120,6 +122,30 @@ def test_the_pages_can_be_left_out_as_the_guide_says(generate: Generate, proved:
     # With the comment.
     assert drop_lines(project / "pyproject.toml", "sqladmin", "greenlet") == 3
     proved(project, DEFAULT)
+
+
+@pytest.mark.parametrize("broker", AXES["broker"])
+def test_no_test_minds_what_the_schedule_enqueues_meanwhile(
+    generate: Generate, run_folder: RunFolder, broker: str
+) -> None:
+    """At a quarter past each hour it is the template's own entry that comes while some suite runs."""
+    project = generate(broker=broker)
+    schedule = project / "src/app/schedule.py"
+    often = 'SCHEDULE = (\n    Entry("often", purge_jobs, every(milliseconds=50)),\n'
+    text = schedule.read_text().replace("import Entry, crontab", "import Entry, crontab, every")
+    schedule.write_text(text.replace("SCHEDULE = (\n", often))
+    assert "every" in schedule.read_text()
+    with present_or_skipped():
+        url_of(run_folder, "postgresql")
+        url_of(run_folder, broker)
+
+    with databases(run_folder) as database_url, namespace(run_folder, broker) as broker_url:
+        services = {"TEST_DATABASE_URL": database_url, "TEST_BROKER_URL": broker_url}
+        words = f"uv sync --quiet && uv run pytest {WITH_RELAYS}"
+        environment = place().environment(sys.executable) | services
+        output = execute("bash", "-ec", words, cwd=place().put(project), **environment)
+
+    assert " passed" in output
 
 
 @pytest.mark.parametrize("database", AXES["database"])

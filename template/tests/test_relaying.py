@@ -1,4 +1,4 @@
-"""The relay as it runs: woken by a commit, and through losses."""
+"""The relay as it runs: woken by a commit, and through losses. Jobs of the schedule may be among what it publishes."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -45,7 +45,7 @@ def relaying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_commit_wakes_the_relay(session: Session, published: Published, relaying: None) -> None:
     job = queued(session)
 
-    until(lambda: published() == [str(job.id)])
+    until(lambda: str(job.id) in published())
 
 
 @pytest.mark.parametrize("relaying", [0.1], indirect=True)
@@ -55,7 +55,7 @@ def test_the_relay_survives_the_loss_of_its_connections(session: Session, publis
 
     job = queued(session)
 
-    until(lambda: published() == [str(job.id)])
+    until(lambda: str(job.id) in published())
 
 
 @pytest.mark.parametrize("relaying", [0.1], indirect=True)
@@ -73,4 +73,4 @@ def test_the_relay_outlives_errors_that_it_does_not_know(
         job = queued(session)
         assert refused.wait(5)
 
-    until(lambda: published() == [str(job.id)])
+    until(lambda: str(job.id) in published())
