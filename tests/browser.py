@@ -19,7 +19,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # Git ignores it; CI keeps it.
 ARTEFACTS = TEMPLATE / "artefacts"
 DESK, PHONE = {"width": 1000, "height": 800}, {"width": 360, "height": 740}
-PATIENCE = 20_000
+PATIENCE = 60_000
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def child_killed(service: Service) -> None:
         child.kill()
         return any(service.ledger.is_running(job) for job in jobs)
 
-    until(cut_off, "a child died in mid-job")
+    until(cut_off, "a child died in mid-job", seconds=60)
 
 
 def _busy(service: Service) -> tuple[Program, psutil.Process]:

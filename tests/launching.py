@@ -50,7 +50,7 @@ def launch(
 
 
 def await_api(url: str) -> None:
-    until(lambda: _answers(f"{url}/health/live"), "the API answers")
+    until(lambda: _answers(f"{url}/health/live"), "the API answers", seconds=60)
 
 
 def _answers(url: str) -> bool:

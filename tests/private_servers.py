@@ -7,8 +7,10 @@ import socket
 import subprocess
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import randrange
 from tempfile import mkdtemp
 from threading import Thread
 from time import monotonic, sleep
@@ -25,9 +27,12 @@ RABBITMQ_PLACES = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sb
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that a system gives to connections: one of them could take it before its server does."""
+    while True:
+        port = randrange(20_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def postgresql(run: RunFolder) -> str:

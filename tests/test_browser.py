@@ -19,7 +19,7 @@ from serving import Serving, serving
 pytestmark = pytest.mark.slow
 
 ADA, PASSWORD = "ada@example.org", "correct horse battery"
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.mark.parametrize(("broker", "database"), list(product(AXES["broker"], AXES["database"])))
@@ -104,7 +104,7 @@ def ask_for_a_report(tab: Page, days: int) -> Locator:
 
 
 def see_one_finish(tab: Page) -> None:
-    job = ask_for_a_report(tab, 8)
+    job = ask_for_a_report(tab, 20)
     # Found also once it is finished, and the bar hidden.
     bar = job.locator("progress")
     seen = {float(bar.evaluate("bar => bar.value"))}
@@ -113,7 +113,7 @@ def see_one_finish(tab: Page) -> None:
         seen.add(float(bar.evaluate("bar => bar.value")))
         return job.get_attribute("data-status") != "running"
 
-    until(it_ends, "the report is finished")
+    until(it_ends, "the report is finished", seconds=60)
     assert len(seen) > 2, f"its progress was {sorted(seen)}"
     expect(job).to_have_attribute("data-status", "succeeded")
     job.get_by_role("button", name="Show the report").click()
@@ -141,7 +141,7 @@ def in_a_second_tab(person: Window, tab: Page, url: str) -> Page:
 
 
 def kill_the_worker(tab: Page, worker: Program) -> None:
-    job = ask_for_a_report(tab, 10)
+    job = ask_for_a_report(tab, 20)
     worker.end()
     worker.start()
     expect(job).to_have_attribute("data-status", "succeeded")

@@ -45,7 +45,7 @@ def test_what_matters_needs_the_present_password(
 
     assert (reply.status_code, reply.json()["type"]) == (403, "urn:problem:password-needed")
     assert can_sign_in(client, PASSWORD)
-    assert session.scalars(select(AuditEvent.kind)).first() == Kind.PASSWORD_REFUSED
+    assert session.scalars(select(AuditEvent.kind).order_by(AuditEvent.id)).first() == Kind.PASSWORD_REFUSED
 
 
 def test_who_is_reactivated_in_time_is_not_deleted(

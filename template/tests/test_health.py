@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from fastapi.testclient import TestClient
 from job_fixtures import RunJob
@@ -30,7 +32,8 @@ def test_a_relay_that_fell_silent_is_said(client: TestClient, session: Session) 
     session.execute(text("UPDATE ticks SET at = now() - interval '1 minute'"))
     session.commit()
 
-    assert client.get("/health/ready").json()["detail"] == "No relay has looked for 60 s; is `app relay` running?"
+    detail = client.get("/health/ready").json()["detail"]
+    assert re.fullmatch(r"No relay has looked for 6\d s; is `app relay` running\?", detail)
 
 
 @pytest.mark.usefixtures("relay_looked")
@@ -45,5 +48,5 @@ def test_a_job_that_waits_for_long_is_said_until_it_has_run(
     waiting = client.get("/health/ready").json()
     run_job(job)
 
-    assert waiting["detail"].startswith("The oldest job has waited for 600 s")
+    assert re.match(r"The oldest job has waited for 60\d s;", waiting["detail"])
     assert client.get("/health/ready").json()["status"] == "ok"

@@ -131,7 +131,7 @@ def test_a_request_without_an_answer_is_given_up(set_variable: SetVariable) -> N
 
     @api.get("/slow")
     def slow() -> None:
-        sleep(0.4)
+        sleep(2)
 
     reply = TestClient(api).get("/slow")
 

@@ -41,7 +41,7 @@ def progress(job: Job, done: int) -> None:
 def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
     user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
-    monkeypatch.setattr(http, "PATIENCE", 0.2)
+    monkeypatch.setattr(http, "PATIENCE", 1)
     with new_session() as session:
         job = enqueue(session, add_user, owner=user.id, email="grace@example.org")
         session.commit()

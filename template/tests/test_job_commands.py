@@ -1,4 +1,5 @@
 import json
+import re
 from uuid import uuid4
 
 import pytest
@@ -95,7 +96,9 @@ def test_jobs_that_do_not_move_are_an_exit_code(session: Session, relay_looked: 
 
     assert moving == [(0, "")] * 2
     for part in ("jobs", "relay"):
-        assert run("health", part) == (1, "No relay has looked for 120 s; is `app relay` running?\n")
+        code, output = run("health", part)
+        assert code == 1
+        assert re.fullmatch(r"No relay has looked for 12\d s; is `app relay` running\?\n", output)
 
 
 def test_a_worker_that_is_not_there_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +113,6 @@ def test_a_worker_that_is_not_there_is_an_exit_code(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_worker_that_works_answers(worker: Worker) -> None:
-    until(lambda: " ready." in worker.log.read_text())
+    until(lambda: " ready." in worker.log.read_text(), seconds=60)
 
     until(lambda: run("health", "worker", "--name", worker.name)[0] == 0)

@@ -70,8 +70,8 @@ def test_a_worker_that_lost_a_job_leaves_the_rest_of_its_message_to_others(
 def test_what_a_message_has_no_time_for_is_sent_again_at_once(
     session: Session, run_job: RunJob, then: Then, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(get_settings(), "job_patience_seconds", 0.1)
-    then(lambda _: sleep(0.2))
+    monkeypatch.setattr(get_settings(), "job_patience_seconds", 1)
+    then(lambda _: sleep(1.2))
     jobs = company(session)
     write(update(Job).values(due_at=text("now() + interval '1 hour'")))
 

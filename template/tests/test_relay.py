@@ -1,4 +1,6 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +18,15 @@ from app.jobs.relay import publish_due
 from app.settings import get_settings
 from app.users.tasks import send_welcome
 from app.worker import celery
+
+
+@pytest.fixture(autouse=True)
+def long_pauses() -> Iterator[None]:
+    """However slow the machine is: no message counts as lost meanwhile, and what stands back does not come back."""
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(get_settings(), "job_patience_seconds", 30)
+        patches.setattr("app.jobs.relay.STAND_BACK", timedelta(minutes=1))
+        yield
 
 
 def queued(session: Session) -> Job:
@@ -42,9 +53,8 @@ def test_short_jobs_travel_together_where_their_task_says_so(session: Session, p
 
 
 def test_a_message_that_nobody_answered_is_published_again_later_and_later(
-    session: Session, published: Published, monkeypatch: pytest.MonkeyPatch
+    session: Session, published: Published
 ) -> None:
-    monkeypatch.setattr(get_settings(), "job_patience_seconds", 30)
     job = queued(session)
     publish_due()
     waits = []
@@ -56,7 +66,7 @@ def test_a_message_that_nobody_answered_is_published_again_later_and_later(
         waits.append(session.scalar(select(func.extract("epoch", Job.due_at - func.now()))))
 
     assert published() == [str(job.id)] * 4
-    assert [round(float(wait or 0)) for wait in waits] == [30, 120, 600]
+    assert [round(float(wait or 0), -1) for wait in waits] == [30, 120, 600]
 
 
 def test_a_job_whose_worker_died_is_given_back_and_published(session: Session, published: Published) -> None:

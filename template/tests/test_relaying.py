@@ -71,6 +71,6 @@ def test_the_relay_outlives_errors_that_it_does_not_know(
     with monkeypatch.context() as broken:
         broken.setattr(celery, "send_task", refuse)
         job = queued(session)
-        assert refused.wait(5)
+        assert refused.wait(30)
 
     until(lambda: str(job.id) in published())

@@ -19,7 +19,11 @@ def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
     reply = client.post("/api/v1/reports", json={"days": 2}, headers=sign_in())
     assert reply.status_code == 202
     assert reply.json()["status"] == Status.QUEUED
-    run_job(session.get_one(Job, UUID(reply.json()["id"])))
+    asked_for = session.get_one(Job, UUID(reply.json()["id"]))
+    # On one day, also at midnight.
+    session.execute(update(User).values(created_at=asked_for.created_at))
+    session.commit()
+    run_job(asked_for)
 
     job = client.get(reply.headers["location"], headers=sign_in()).json()
     report = client.get(f"/api/v1/reports/{job['result']['report_id']}", headers=sign_in()).json()

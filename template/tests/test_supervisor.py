@@ -34,7 +34,7 @@ def refreshed(session: Session, job: Job) -> Job:
 
 
 def test_a_stopped_worker_gives_its_long_job_back_at_once(session: Session, worker_to_stop: Worker) -> None:
-    job = started(session, count=100)
+    job = started(session, count=300)
 
     stopped = monotonic()
     worker_to_stop.stop()
@@ -44,13 +44,13 @@ def test_a_stopped_worker_gives_its_long_job_back_at_once(session: Session, work
     assert job.attempts == 0
     assert job.history[0]["error"] == "the worker was stopped"
     # It had one second to finish.
-    assert 1 <= seconds < 10
+    assert 1 <= seconds < 15
     session.execute(CANCEL, {"job_id": job.id})
     session.commit()
 
 
 def test_a_job_whose_process_is_killed_starts_again_soon_and_has_one_effect(session: Session, worker: Worker) -> None:
-    job = started(session, count=5)
+    job = started(session, count=50)
 
     worker.kill()
     worker.start()
@@ -58,7 +58,7 @@ def test_a_job_whose_process_is_killed_starts_again_soon_and_has_one_effect(sess
 
     assert job.attempts == 2
     assert [attempt["error"] for attempt in job.history] == ["the worker died"]
-    assert session.scalar(select(func.count()).select_from(User)) == 5
+    assert session.scalar(select(func.count()).select_from(User)) == 50
 
 
 def test_what_waited_behind_it_in_its_message_is_sent_again_at_once(session: Session) -> None:

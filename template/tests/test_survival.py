@@ -18,17 +18,18 @@ from app.worker import celery
 def test_every_job_has_one_effect_whatever_dies(worker: Worker) -> None:
     accepted: dict[UUID, str] = {}
 
-    def accept() -> None:
+    def accept(seconds: float = 0.05) -> None:
         for _ in range(5):
             with new_session() as session:
                 jobs = [
-                    enqueue(session, add_users, count=1, seconds=0.05),
+                    enqueue(session, add_users, count=1, seconds=seconds),
                     enqueue(session, add_user_in_company, email=f"{uuid4()}@example.org"),
                 ]
                 session.commit()
                 accepted.update({job.id: job.task for job in jobs})
 
-    accept()
+    # Long enough to be seen, and killed, in their midst.
+    accept(seconds=0.5)
     until(one_runs)
     worker.kill()
     worker.start()
