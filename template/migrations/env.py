@@ -1,23 +1,16 @@
 """Alembic's entry: the tables of every feature, in the database of the settings."""
 
-import pkgutil
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 
 from alembic import context
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-import app
-from app.db import Base, engine
+from app.db import Base, engine, import_models
 from app.settings import SettingsInvalid, get_settings
 
-# Each package of `app` may have a models.py: adding a feature folder is enough.
-for package in pkgutil.iter_modules(app.__path__, "app."):
-    if package.ispkg and find_spec(f"{package.name}.models"):
-        import_module(f"{package.name}.models")
+import_models()
 
 
 def follow_all(_: MigrationContext, __: object, directives: Sequence[MigrationScript]) -> None:

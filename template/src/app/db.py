@@ -1,18 +1,30 @@
 """The base class of all tables, and the sessions of everything that is not a web request."""
 
+import enum
+import pkgutil
 from datetime import datetime
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import DateTime, Engine, MetaData, create_engine
+from sqlalchemy import DateTime, Engine, Enum, MetaData, create_engine
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from uuid_utils.compat import uuid7
 
+import app
 from app.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["AnySession", "Base", "engine", "new_session", "primary_key"]
+__all__ = ["AnySession", "Base", "engine", "import_models", "new_session", "primary_key", "text_enum"]
+
+
+def text_enum(kind: type[enum.Enum], length: int = 32) -> Enum:
+    """The member's value, as text. PostgreSQL's own enums lose no member, and stay when their table is dropped."""
+    return Enum(
+        kind, native_enum=False, length=length, values_callable=lambda members: [str(each.value) for each in members]
+    )
 
 
 class Base(DeclarativeBase):
@@ -26,7 +38,11 @@ class Base(DeclarativeBase):
             "ck": "%(table_name)s_%(constraint_name)s_check",
         }
     )
-    type_annotation_map = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        enum.Enum: text_enum(enum.Enum),
+    }
 
 
 class AnySession(Protocol):
@@ -40,9 +56,17 @@ def primary_key() -> Mapped[UUID]:
     return mapped_column(primary_key=True, default=uuid7)
 
 
+def import_models() -> None:
+    """Of every feature, for tables refer to each other by name. A package of `app` may have a models.py."""
+    for package in pkgutil.iter_modules(app.__path__, "app."):
+        if package.ispkg and find_spec(f"{package.name}.models"):
+            import_module(f"{package.name}.models")
+
+
 @lru_cache
 def engine() -> Engine:
-    """The synchronous engine of this process: worker, relay, command line and tests."""
+    """The synchronous engine of this process: worker, relay, command line, tests, and scripts of your own."""
+    import_models()
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
     return create_engine(
         get_settings().database_url,

@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, primary_key
+from app.db import Base, primary_key, text_enum
 
 # The channel of the trigger: each inserted row wakes the relays.
 CHANNEL = "jobs"
@@ -45,10 +45,7 @@ class Job(Base):
     # Of all jobs in the table one has it. Purging an old job makes its key free again.
     unique_key: Mapped[str | None]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    status: Mapped[Status] = mapped_column(
-        Enum(Status, native_enum=False, length=16, values_callable=lambda kinds: [kind.value for kind in kinds]),
-        default=Status.QUEUED,
-    )
+    status: Mapped[Status] = mapped_column(text_enum(Status, length=16), default=Status.QUEUED)
 
     # Not before this time: now, or later for a delay or a retry.
     run_at: Mapped[datetime] = mapped_column(server_default=func.now())
