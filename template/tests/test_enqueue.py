@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from job_fixtures import Published, RunJob
@@ -15,7 +16,7 @@ from app.jobs.relay import publish_due
 from app.jobs.runner import JobTask, RunningJob
 from app.jobs.tasks import purge_jobs
 from app.users.models import User
-from app.users.tasks import send_welcome
+from app.users.tasks import note_sign_in, send_welcome
 from app.worker import celery
 
 
@@ -35,12 +36,15 @@ def test_wrong_arguments_are_an_error_of_the_caller(session: Session) -> None:
         enqueue(session, send_welcome, user_id=uuid4(), user_name="Ada")
 
 
-def test_secrets_rows_and_names_that_enqueue_needs_are_refused() -> None:
+def test_a_function_that_no_worker_can_run_is_refused() -> None:
     def secret(job: RunningJob, password: SecretStr) -> None: ...
     def row(job: RunningJob, user: User) -> None: ...
     def taken(job: RunningJob, owner: str) -> None: ...
     def maybe(job: RunningJob, password: SecretStr | None) -> None: ...
     def any_of(job: RunningJob, **options: str) -> None: ...
+    def without_job(user_id: UUID) -> None: ...
+    def without_anything() -> None: ...
+    async def coroutine(job: RunningJob) -> None: ...
 
     for function, sentence in (
         (maybe, "pass an id"),
@@ -48,6 +52,9 @@ def test_secrets_rows_and_names_that_enqueue_needs_are_refused() -> None:
         (secret, "pass an id"),
         (row, "pass ids, never rows"),
         (taken, "another name"),
+        (without_job, "write `job: RunningJob`"),
+        (without_anything, "write `job: RunningJob`"),
+        (coroutine, "write `def`, not `async def`"),
     ):
         with pytest.raises(TypeError, match=sentence):
             arguments_of("task", function)
@@ -56,6 +63,12 @@ def test_secrets_rows_and_names_that_enqueue_needs_are_refused() -> None:
 def test_a_job_task_cannot_be_started_without_its_row() -> None:
     with pytest.raises(TypeError, match="use enqueue"):
         send_welcome.delay(user_id=uuid4())
+
+
+def test_a_plain_task_is_no_job(session: Session) -> None:
+    plain: Any = note_sign_in
+    with pytest.raises(TypeError, match=r"note_sign_in is a plain task; send it with try_delay\(\), or"):
+        enqueue(session, plain, user_id="1")
 
 
 def test_a_job_waits_for_its_time(session: Session, run_job: RunJob, published: Published) -> None:

@@ -7,6 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, create_model
 from pydantic.errors import PydanticSchemaGenerationError
 
+from app.jobs.running import RunningJob
+
 __all__ = ["arguments_of"]
 
 # Parameters of `enqueue` and `enqueue_once` themselves.
@@ -15,9 +17,13 @@ RESERVED = {"session", "task", "run_at", "unique_key", "queue", "owner", "key"}
 
 def arguments_of(task: str, function: Callable[..., Any]) -> type[BaseModel]:
     """The function's parameters after the job, as a model that checks and converts them; raises TypeError."""
-    _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{task} is a coroutine, which no worker runs; write `def`, not `async def`.")
+    parameters = list(inspect.signature(function, eval_str=True).parameters.values())
+    if not parameters or parameters[0].annotation not in (inspect.Parameter.empty, Any, RunningJob):
+        raise TypeError(f"{task}: the first parameter of a task is its job; write `job: RunningJob`.")
     fields: dict[str, Any] = {}
-    for each in parameters:
+    for each in parameters[1:]:
         if each.name in RESERVED:
             raise TypeError(f"{task}: {each.name!r} is a parameter of enqueue(); give the task's another name.")
         if each.annotation is each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):

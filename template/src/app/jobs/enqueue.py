@@ -32,6 +32,8 @@ def enqueue(
     table a second one breaks the constraint `jobs_unique_key_key`, at the flush. `queue`: another
     Celery queue than the task's own. `owner`: the user who may watch and cancel it; it outlives them.
     """
+    if not isinstance(task, JobTask):
+        raise TypeError(f"{task.name} is a plain task; send it with try_delay(), or give it base=JobTask.")
     if run_at is not None and run_at.tzinfo is None:
         raise ValueError(f"run_at={run_at.isoformat()} has no time zone; use datetime.now(UTC) + timedelta(...).")
     job = Job(id=uuid7(), task=task.name, arguments=task.checked(**kwargs), owner_id=owner)
