@@ -149,6 +149,19 @@ def test_a_job_that_cannot_be_published_does_not_hold_up_the_others(
     assert published() == [str(job.id) for job in others]
 
 
+def test_a_job_whose_task_nobody_here_has_is_published_and_told(
+    session: Session, published: Published, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = queued(session)
+    job.task = "app.invoices.more.remind"
+    session.commit()
+
+    publish_due()
+
+    assert published() == [str(job.id)]
+    assert "app.invoices.more.remind" in caplog.text
+
+
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.SUCCEEDED])
 def test_a_send_that_failed_only_in_appearance_is_not_taken_back(
     session: Session, monkeypatch: pytest.MonkeyPatch, status: Status

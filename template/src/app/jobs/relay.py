@@ -51,6 +51,9 @@ def publish_due() -> int:
         with celery.producer_pool.acquire(block=True) as producer:
             while unsent:
                 first, *others = rows = unsent[0]
+                if first.task not in celery.tasks:
+                    # Sent all the same: a worker of a newer version may know it.
+                    log.warning("no tasks.py has this task, and no worker may", task=first.task, job_id=str(first.id))
                 # None leaves it to Celery's own routing; a process that feeds itself has one queue.
                 queue = None if get_settings().in_memory_broker else first.queue
                 # One job is the message; a message of many has an id of its own.

@@ -24,6 +24,8 @@ __all__ = ["Entry", "crontab", "enqueue_ticks", "every"]
 
 # Entry("...", task, every(minutes=5)); a crontab's times are in UTC.
 every = timedelta
+# Names of entries whose tick could not be enqueued: said once, not at each look.
+_broken: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,14 @@ def enqueue_ticks(entries: Iterable[Entry]) -> int:
             try:
                 with session.begin_nested():
                     made += _enqueue_tick(session, entry, last.get(_tick_name(entry)), now)
-            except DBAPIError as error:
-                if error.connection_invalidated:
+                _broken.discard(entry.name)
+            except Exception as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
                     raise
-                log.exception("an entry of the schedule cannot be enqueued", entry=entry.name)
-            except Exception:
                 # Nothing that is wrong with one entry keeps the relay from everything else.
-                log.exception("an entry of the schedule cannot be enqueued", entry=entry.name)
+                if entry.name not in _broken:
+                    log.exception("an entry of the schedule cannot be enqueued", entry=entry.name)
+                _broken.add(entry.name)
     return made
 
 
