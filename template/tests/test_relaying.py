@@ -33,12 +33,15 @@ def relaying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     stop = Event()
     thread = Thread(target=relay, args=(stop,))
     thread.start()
-    until(lambda: listeners() == 1)
-    yield
-    stop.set()
-    with engine().begin() as connection:
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
-    thread.join()
+    try:
+        until(lambda: listeners() == 1)
+        yield
+    finally:
+        # Also where it never listened: the suite would not end before its thread.
+        stop.set()
+        with engine().begin() as connection:
+            connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        thread.join()
 
 
 @pytest.mark.parametrize("relaying", [300.0], indirect=True)
