@@ -1,8 +1,10 @@
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from job_fixtures import RunJob
 from processes import Worker, until
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
@@ -56,10 +58,28 @@ def test_a_failed_job_runs_again_and_no_other(jobs: list[Job], session: Session)
     assert run("jobs", "retry", str(failed.id)) == (0, f"{failed.id} is queued.\n")
     assert run("jobs", "retry", str(waiting.id)) == (
         1,
-        f"{waiting.id} is queued; only a failed or cancelled job runs again.\n",
+        f"{waiting.id} is queued; only a job that failed, was cancelled or waits for its time can be run.\n",
     )
     session.refresh(failed)
     assert (failed.status, failed.attempts, failed.error) == (Status.QUEUED, 0, None)
+
+
+def test_a_job_that_waits_for_its_next_attempt_is_listed_with_its_time_and_runs_now(
+    session: Session, run_job: RunJob
+) -> None:
+    job = enqueue(session, send_welcome, user_id=uuid4(), run_at=datetime.now(UTC) + timedelta(days=1))
+    session.commit()
+    session.execute(update(Job).where(Job.id == job.id).values(attempts=2))
+    session.commit()
+
+    listed = run("jobs", "list")[1]
+    told = run("jobs", "retry", str(job.id))
+    run_job(job)
+
+    assert "  not before 2" in listed
+    assert told == (0, f"{job.id} is queued.\n")
+    assert job.attempts == 3
+    assert "not before" not in run("jobs", "list")[1]
 
 
 def test_a_waiting_job_is_cancelled_and_a_running_one_asked(jobs: list[Job], session: Session) -> None:

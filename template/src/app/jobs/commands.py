@@ -1,7 +1,7 @@
 """`app jobs`: what an operator does with jobs."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from app.db import engine, new_session
 from app.jobs.models import Job, Status
 from app.jobs.schemas import JobOut
-from app.jobs.transitions import CANCEL, RUN_AGAIN
+from app.jobs.transitions import CANCEL, RUN_AGAIN, RUN_NOW
 from app.terminal import plain_errors, stop
 
 __all__ = ["jobs"]
@@ -35,7 +35,10 @@ def list_jobs(
     with plain_errors(), new_session() as session:
         for job in session.scalars(query):
             created = f"{job.created_at:%Y-%m-%d %H:%M:%S}"
-            typer.echo(f"{job.id}  {created}  {job.status:<9}  {job.attempts}  {job.task}  {job.error or ''}".rstrip())
+            waits = job.status == Status.QUEUED and job.run_at > datetime.now(UTC)
+            notes = [f"not before {job.run_at:%Y-%m-%d %H:%M:%S}"] * waits + [job.error or ""]
+            line = [str(job.id), created, f"{job.status:<9}", str(job.attempts), job.task, *notes]
+            typer.echo("  ".join(line).rstrip())
 
 
 @jobs.command()
@@ -51,15 +54,12 @@ def show(job_id: JobId) -> None:
 
 @jobs.command()
 def retry(job_id: JobId) -> None:
-    """Run a failed or cancelled one again, from its first attempt."""
+    """Run a failed or cancelled one again, from its first attempt; one that waits for its time, now."""
     with plain_errors(), engine().begin() as connection:
-        if connection.execute(RUN_AGAIN, {"job_id": job_id}).rowcount == 0:
+        if not any(connection.execute(way, {"job_id": job_id}).rowcount for way in (RUN_AGAIN, RUN_NOW)):
             status = connection.scalar(select(Job.status).where(Job.id == job_id))
-            raise (
-                stop(f"{job_id} is {status}; only a failed or cancelled job runs again.")
-                if status
-                else _unknown(job_id)
-            )
+            reason = "only a job that failed, was cancelled or waits for its time can be run"
+            raise stop(f"{job_id} is {status}; {reason}.") if status else _unknown(job_id)
     typer.echo(f"{job_id} is queued.")
 
 

@@ -173,6 +173,12 @@ CANCEL = (
         cancel_requested_at=func.coalesce(Job.cancel_requested_at, NOW),
     )
 )
+# What waits for its next attempt, or for its time, need not: people know when the cause is gone.
+RUN_NOW = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at > NOW)
+    .values(run_at=NOW, due_at=NOW)
+)
 RUN_AGAIN = (
     update(Job)
     .where(Job.id == bindparam("job_id"), Job.status.in_((Status.FAILED, Status.CANCELLED)))
