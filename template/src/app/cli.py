@@ -45,10 +45,10 @@ cli.add_typer(template, name="template")
 def dev(host: str = "127.0.0.1", port: Annotated[int, typer.Option(min=1, max=65535)] = 8000) -> None:
     """Run everything in this terminal, with nothing installed; start again on change."""
     try:
-        from app.dev import development_environment, serve
+        from app.dev import alone, development_environment, serve
     except ModuleNotFoundError as error:
         raise stop(f"{error.name} is missing: `app dev` needs the dev dependencies; run `uv sync`.") from None
-    with plain_errors(), development_environment(host, port) as values:
+    with plain_errors(), alone(), development_environment(host, port) as values:
         os.environ |= values
         migrate()
         asyncio.run(serve(host, port, os.environ))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -20,13 +21,27 @@ from watchfiles import PythonFilter, awatch
 from app.embedded import embedded_postgres
 from app.settings import SettingsInvalid
 
-__all__ = ["development_environment", "serve"]
+__all__ = ["alone", "development_environment", "serve"]
 
 FOLDER = Path(".dev")
 ENVIRONMENT = FOLDER / "env"
 COLOURS = {"api": "36", "worker": "32", "relay": "33", "dev": "35"}
 # Seconds between the polite and the final signal. A job cut off here runs again: see the relay.
 PATIENCE = 8
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """The only one in this folder: two would share one database and one .dev/env."""
+    FOLDER.mkdir(exist_ok=True)
+    # This process alone holds it, none that it starts: it is free when this one ends, however that happens.
+    with (FOLDER / "lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            address = dotenv_values(ENVIRONMENT).get("PUBLIC_URL", "an address that it will print")
+            raise SettingsInvalid(f"`app dev` runs already in this folder, at {address}; stop it first.") from None
+        yield
 
 
 @contextmanager
@@ -37,7 +52,7 @@ def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
     work on the same database. A .env made for production decides neither the environment nor
     where mail goes: only a variable of this terminal does.
     """
-    _refuse_a_second(host, port)
+    _refuse_a_taken_port(host, port)
     given = {name: value for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
     values = {
         "ENVIRONMENT": "development",
@@ -50,7 +65,6 @@ def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
         "DATABASE_URL": given.get("DATABASE_URL") or embedded_postgres(FOLDER / "postgres"),
         "BROKER_URL": given.get("BROKER_URL") or "memory://localhost",
     }
-    FOLDER.mkdir(exist_ok=True)
     ENVIRONMENT.touch(mode=0o600)
     ENVIRONMENT.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
     try:
@@ -59,11 +73,7 @@ def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
         ENVIRONMENT.unlink(missing_ok=True)
 
 
-def _refuse_a_second(host: str, port: int) -> None:
-    """Before anything starts: two of them would share one database and one .dev/env."""
-    running = dotenv_values(ENVIRONMENT).get("PUBLIC_URL")
-    if running and _answers(f"{running}/health/live"):
-        raise SettingsInvalid(f"`app dev` runs already in this folder, at {running}; stop it first.")
+def _refuse_a_taken_port(host: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
