@@ -8,11 +8,13 @@ import gc
 import os
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import LiteralString
 
 import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from psycopg import sql
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import make_url
@@ -60,9 +62,17 @@ def _test_database_url() -> str:
 
 def create_database() -> None:
     """A new one, with the tables that the migrations make."""
+    drop_database()
+    _on_the_server("CREATE DATABASE {}")
+    command.upgrade(Config("alembic.ini"), "heads")
+
+
+def drop_database() -> None:
+    _on_the_server("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+
+
+def _on_the_server(statement: LiteralString) -> None:
     url = make_url(get_settings().database_url)
     maintenance = url.set(database="postgres").render_as_string(hide_password=False)
     with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'.encode())
-        connection.execute(f'CREATE DATABASE "{url.database}"'.encode())
-    command.upgrade(Config("alembic.ini"), "heads")
+        connection.execute(sql.SQL(statement).format(sql.Identifier(url.database or "")))

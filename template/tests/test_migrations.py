@@ -1,13 +1,29 @@
+from collections.abc import Iterator
 from enum import Enum
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.command import downgrade, upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from conftest import SetVariable
+from environment import create_database, drop_database
+from sqlalchemy import make_url, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from test_cli import run
 
 from app.db import Base, engine
+from app.settings import get_settings
+
+
+@pytest.fixture
+def own_database(set_variable: SetVariable) -> Iterator[None]:
+    """One that no other test needs: a migration that cannot be taken back, or not run again, breaks it."""
+    url = make_url(get_settings().database_url)
+    set_variable("DATABASE_URL", url.set(database=f"own_{url.database}").render_as_string(hide_password=False))
+    create_database()
+    yield
+    drop_database()
 
 
 def test_models_and_migrations_agree() -> None:
@@ -17,6 +33,7 @@ def test_models_and_migrations_agree() -> None:
     assert differences == []
 
 
+@pytest.mark.usefixtures("own_database")
 def test_migrations_can_be_taken_back() -> None:
     config = Config("alembic.ini")
 
@@ -26,6 +43,17 @@ def test_migrations_can_be_taken_back() -> None:
     upgrade(config, "heads")
 
     assert left == 1  # alembic_version
+
+
+@pytest.mark.usefixtures("own_database", "relay_looked")
+def test_migrating_brings_the_tables_up_to_date_and_then_changes_nothing() -> None:
+    downgrade(Config("alembic.ini"), "0001")
+    assert "at 0001" in run("doctor")[1]
+
+    codes = [run("migrate")[0] for _ in range(2)]
+
+    assert codes == [0, 0]
+    assert run("doctor")[0] == 0
 
 
 class Shade(Enum):
