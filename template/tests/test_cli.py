@@ -11,6 +11,7 @@ from conftest import PASSWORD, SetVariable, SignInAs
 from fastapi.testclient import TestClient
 from job_fixtures import Published
 from processes import until
+from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from app.cli import cli
@@ -73,6 +74,29 @@ def test_the_doctor_sees_a_relay_that_does_not_run() -> None:
 
     assert code == 1
     assert "!!  jobs       No relay has run yet" in output
+
+
+def test_the_doctor_tells_why_there_is_no_database(set_variable: SetVariable) -> None:
+    nowhere = make_url(get_settings().database_url).set(database="nowhere")
+    said = []
+    for url in (nowhere.render_as_string(hide_password=False), "postgresql://ada:secret-word@127.0.0.1:1/app"):
+        set_variable("DATABASE_URL", url)
+        said.append(run("doctor"))
+
+    remedy = "->  start it, or correct DATABASE_URL"
+    assert [code for code, _ in said] == [1, 1]
+    assert f'FATAL:  database "nowhere" does not exist  {remedy}' in said[0][1]
+    assert f"no connection to postgresql://127.0.0.1:1/app: Connection refused  {remedy}" in said[1][1]
+
+
+@pytest.mark.parametrize("command", ["doctor", "migrate"])
+def test_elsewhere_the_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    code, output = run(command)
+
+    assert code == 1
+    assert f"There is no alembic.ini in {tmp_path}; work in the folder of the service." in output
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//", "nonsense://x"])

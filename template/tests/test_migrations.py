@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from conftest import SetVariable
 from environment import create_database, drop_database
 from sqlalchemy import make_url, select, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from test_cli import run
 
@@ -54,6 +55,44 @@ def test_migrating_brings_the_tables_up_to_date_and_then_changes_nothing() -> No
 
     assert codes == [0, 0]
     assert run("doctor")[0] == 0
+
+
+@pytest.mark.usefixtures("own_database", "relay_looked")
+def test_the_doctor_misses_the_migration_of_a_changed_model_and_minds_no_table_of_others() -> None:
+    with engine().begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE of_others (id int PRIMARY KEY); CREATE INDEX ON of_others (id)")
+    with_others = run("doctor")
+    with engine().begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE users DROP COLUMN verified_at")
+
+    code, output = run("doctor")
+
+    assert with_others[0] == 0, with_others[1]
+    assert code == 1
+    remedy = 'uv run alembic revision --autogenerate -m "..."'
+    assert f"!!  migrations no migration has what the models say of users  ->  {remedy}" in output
+
+
+@pytest.mark.usefixtures("own_database")
+def test_a_command_that_finds_no_tables_names_the_remedy() -> None:
+    downgrade(Config("alembic.ini"), "base")
+
+    refused = run("jobs", "list")
+
+    assert refused == (
+        1,
+        'The tables are not up to date, relation "jobs" does not exist; run `uv run app migrate`.\n',
+    )
+
+
+@pytest.mark.usefixtures("own_database")
+def test_a_migration_that_fails_is_seen_with_its_cause() -> None:
+    downgrade(Config("alembic.ini"), "base")
+    with engine().begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE users (id int)")
+
+    with pytest.raises(ProgrammingError, match='relation "users" already exists'):
+        run("migrate")
 
 
 class Shade(Enum):

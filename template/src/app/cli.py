@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from alembic import command
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
@@ -21,7 +20,7 @@ from uuid_utils.compat import uuid7
 from app.audit.record import Kind, record
 from app.db import engine, new_session
 from app.deliveries.commands import mail
-from app.doctor import examine
+from app.doctor import Finding, alembic_config, examine, migrations
 from app.jobs.commands import jobs
 from app.jobs.movement import MOVEMENT, complaint
 from app.jobs.relay import relay as run_relay
@@ -29,7 +28,7 @@ from app.log import configure_logging
 from app.security import hash_password
 from app.settings import get_settings
 from app.template import template
-from app.terminal import plain_errors, stop
+from app.terminal import plain_errors, plain_refusals, stop
 from app.users.models import User
 from app.users.schemas import NewUser
 from app.users.strength import easily_guessed
@@ -48,9 +47,12 @@ def dev(host: str = "127.0.0.1", port: Annotated[int, typer.Option(min=1, max=65
         from app.dev import alone, development_environment, serve
     except ModuleNotFoundError as error:
         raise stop(f"{error.name} is missing: `app dev` needs the dev dependencies; run `uv sync`.") from None
-    with plain_errors(), alone(), development_environment(host, port) as values:
+    with plain_refusals(), alone(), development_environment(host, port) as values:
         os.environ |= values
         migrate()
+        # No reason to refuse: a missing one may be what is about to be written.
+        if not (finding := migrations()).good:
+            _tell(finding)
         asyncio.run(serve(host, port, os.environ))
 
 
@@ -60,17 +62,21 @@ def doctor() -> None:
     findings = []
     for finding in examine():
         findings.append(finding)
-        mark = typer.style("ok", fg="green") if finding.good else typer.style("!!", fg="red")
-        typer.echo(f"{mark}  {finding.what:<10} {finding.says}" + (f"  ->  {finding.remedy}" if finding.remedy else ""))
+        _tell(finding)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+def _tell(finding: Finding) -> None:
+    mark = typer.style("ok", fg="green") if finding.good else typer.style("!!", fg="red")
+    typer.echo(f"{mark}  {finding.what:<10} {finding.says}" + (f"  ->  {finding.remedy}" if finding.remedy else ""))
 
 
 @cli.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    with plain_errors():
-        command.upgrade(Config("alembic.ini"), "heads")
+    with plain_refusals():
+        command.upgrade(alembic_config(), "heads")
         with engine().connect() as connection:
             revisions = MigrationContext.configure(connection).get_current_heads()
     typer.echo(f"The tables are at {', '.join(sorted(revisions))}, the newest.")
