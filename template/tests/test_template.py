@@ -113,7 +113,7 @@ def test_a_source_is_found_by_the_names_that_copier_knows(source: str, url: str)
         ("touch new", "There are changes that are not committed"),
         ("rm .copier-answers.yml", "There is no .copier-answers.yml here"),
         ("echo '<<<<<<<' > .copier-answers.yml", ".copier-answers.yml is damaged"),
-        ("rm -r ../template", "does not answer"),
+        ("rm -r ../template", "/template' does not appear to be a git repository.\n"),
     ],
 )
 def test_an_update_that_cannot_begin_says_why_in_one_sentence(project: Path, spoil: str, says: str) -> None:
@@ -124,6 +124,19 @@ def test_an_update_that_cannot_begin_says_why_in_one_sentence(project: Path, spo
     assert code == 1
     assert says in output
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("command", ["status", "update"])
+def test_a_relative_path_of_the_template_is_refused_with_its_remedy(command: str) -> None:
+    at("0.1.0", Path("elsewhere/template"))
+    git("commit", "--quiet", "--all", "--message", "Move")
+
+    code, output = run(command)
+
+    assert code == 1
+    assert "`_src_path: elsewhere/template` in .copier-answers.yml is a relative path" in output
+    assert output.endswith("write the template's URL or absolute path there, and commit.\n")
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,14 @@ def _git(*words: str) -> subprocess.CompletedProcess[str]:
 def _releases(source: str) -> Iterator[Version]:
     listed = _git("ls-remote", "--tags", "--refs", _url(source))
     if listed.returncode != 0:
-        raise stop(f"{source} does not answer: {listed.stderr.strip().splitlines()[-1]}")
+        if ":" not in source and not Path(source).is_absolute():
+            raise stop(
+                f"`_src_path: {source}` in {ANSWERS} is a relative path that finds no template from here;"
+                " write the template's URL or absolute path there, and commit."
+            )
+        said = listed.stderr.strip().splitlines() or ["git does not say why"]
+        why = next((line for line in said if line.startswith("fatal: ")), said[-1])
+        raise stop(f"{source} does not answer: {why.removeprefix('fatal: ').rstrip('.')}.")
     names = [line.rpartition("/")[2] for line in listed.stdout.splitlines()]
     # A release candidate is not offered, as Copier would not take it.
     return (_version(name) for name in names if re.fullmatch(r"v?\d+\.\d+\.\d+", name))
