@@ -77,7 +77,7 @@ def test_a_text_that_no_file_could_carry_is_refused_in_one_sentence(copie: Copie
     assert result.exception is not None
     [sentence] = [line for line in str(result.exception).splitlines() if "; try " in line]
     assert repr(text)[1:20] in sentence
-    assert sentence.endswith(".")
+    assert re.search(r"[^.]\.$", sentence)
 
 
 @pytest.mark.parametrize(
