@@ -100,6 +100,13 @@ def test_the_sample_can_be_removed_as_the_guide_says(generate: Generate, run_fol
     (project / "tests/test_reports.py").unlink()
     for file in (project / "src/app/main.py", project / "tests/test_authorization.py"):
         assert 2 <= drop_lines(file, "reports") <= 3
+    blocks = {"index.html": r"<form id=.new-report.*?</form>", "app.js": r"on\(item\S+show.*?\n  }\);"}
+    for name, block in blocks.items():
+        page = project / "src/app/web" / name
+        page.write_text(re.sub(rf" +{block}\n", "", page.read_text(), flags=re.DOTALL))
+        # Of the button that shows one, and of the form.
+        assert 1 <= drop_lines(page, "report") <= 2
+    assert drop_lines(project / "src/app/web/style.css", "report") == 2
     with present_or_skipped():
         url_of(run_folder, "postgresql")
     with made_database(run_folder) as url:

@@ -109,6 +109,8 @@ def _copy_and_remove_the_sample(project: Path) -> None:
     main.write_text(
         text.replace("from app.reports import routes as reports", "from app.invoices import routes as invoices")
     )
+    page = project / "src/app/web/app.js"
+    page.write_text(page.read_text().replace("/reports", "/invoices"))
     table = project / "tests/test_authorization.py"
     table.write_text(_renamed(table.read_text()))
 

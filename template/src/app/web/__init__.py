@@ -1,1 +1,1 @@
-"""The page at /app: sign in, ask for a report, watch jobs. Delete this folder, and its line in main.py, for a pure API."""
+"""The page at /app: sign in, watch jobs. Delete this folder, and its line in main.py, for a pure API."""

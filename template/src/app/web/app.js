@@ -1,4 +1,4 @@
-// The page at /app: signs in, asks for reports, and shows jobs as the server tells of them.
+// The page at /app: signs in, and shows jobs as the server tells of them.
 
 import { drawJobs, drawWaits } from "/app/chart.js";
 
