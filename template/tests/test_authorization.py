@@ -138,7 +138,7 @@ def signed_in_as(session: Session, user: User | None, who: str) -> dict[str, str
 def test_every_route_is_in_the_table(api: FastAPI) -> None:
     routes = {f"{method.upper()} {path}" for path, methods in api.openapi()["paths"].items() for method in methods}
 
-    assert routes == TABLE.keys()
+    assert routes == TABLE.keys(), 'Say who gets what, below "Your own routes and their bodies go below this line."'
 
 
 def test_the_openapi_document_says_who_may_and_what_everybody_gets(api: FastAPI) -> None:
