@@ -12,11 +12,14 @@ from fastapi.testclient import TestClient
 from job_fixtures import Published
 from processes import until
 from sqlalchemy import make_url
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from app.cli import cli
 from app.db import new_session
 from app.jobs.enqueue import enqueue
+from app.jobs.schedule import Entry, every
+from app.jobs.tasks import purge_jobs
 from app.mail import TemporaryFailure, provider
 from app.settings import get_settings
 from app.users.models import User
@@ -97,6 +100,23 @@ def test_elsewhere_the_folder_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
 
     assert code == 1
     assert f"There is no alembic.ini in {tmp_path}; work in the folder of the service." in output
+
+
+@pytest.mark.usefixtures("relay_looked")
+def test_the_doctor_names_a_task_that_nobody_has_and_an_entry_that_cannot_be_enqueued(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = run("doctor")
+    enqueue(session, send_welcome, user_id=uuid4()).task = "app.invoices.more.remind"
+    session.commit()
+    monkeypatch.setattr("app.doctor.SCHEDULE", (Entry("nightly", purge_jobs, every(days=1), {"days": 1}),))
+
+    code, output = run("doctor")
+
+    assert well[0] == 0, well[1]
+    assert code == 1
+    assert "!!  jobs       jobs wait for app.invoices.more.remind, and no tasks.py has such a task" in output
+    assert "!!  schedule   'nightly' cannot be enqueued: 1 validation error" in output
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//", "nonsense://x"])
