@@ -62,14 +62,18 @@ def send(message: Message, idempotency_key: str) -> str:
 
 def check() -> str:
     """What `app doctor` says, after signing in to the server."""
-    if not get_settings().smtp_host:
+    settings = get_settings()
+    if not settings.smtp_host:
         raise ProviderMisconfigured("SMTP_HOST is not set.")
+    if settings.smtp_password and not settings.smtp_username:
+        raise ProviderMisconfigured("SMTP_PASSWORD is set without SMTP_USERNAME, so nobody signs in; set both or none.")
+    place = f"{settings.smtp_host}:{settings.smtp_port}"
     try:
         with _connect() as connection:
             connection.noop()
     except (OSError, smtplib.SMTPException) as error:
-        raise ProviderMisconfigured(f"SMTP_HOST or its settings are wrong: {error}") from error
-    return f"SMTP by {get_settings().smtp_host}:{get_settings().smtp_port}"
+        raise ProviderMisconfigured(f"SMTP_HOST or its settings are wrong: {place}: {error}") from error
+    return f"SMTP by {place}"
 
 
 def _connect() -> smtplib.SMTP:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult, LoginPassword
+from conftest import SetVariable
 from provider_api import Answers, Api
 from structlog.testing import capture_logs
 
 from app.mail.failures import ProviderMisconfigured, TemporaryFailure
 from app.mail.message import Address, Message
 from app.mail.provider import check, send
-from app.settings import get_settings
+from app.settings import SettingsInvalid, get_settings
 
 MESSAGE = Message(to=(Address("ada@example.org"),), subject="Grüße", text="Hi", html="<p>Hi</p>")
 
@@ -58,8 +59,22 @@ def test_the_doctor_signs_in_to_the_server(carrier: Api, monkeypatch: pytest.Mon
     assert "SMTP by 127.0.0.1" in check()
 
     monkeypatch.setattr(get_settings(), "smtp_port", 1)
-    with pytest.raises(ProviderMisconfigured, match="SMTP_HOST"):
+    with pytest.raises(ProviderMisconfigured, match=r"SMTP_HOST.* 127\.0\.0\.1:1: "):
         check()
+
+
+def test_the_doctor_misses_the_name_beside_a_password(carrier: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "smtp_password", "right")
+
+    with pytest.raises(ProviderMisconfigured, match="SMTP_PASSWORD is set without SMTP_USERNAME"):
+        check()
+
+
+def test_a_port_that_cannot_be_is_said_at_the_start(set_variable: SetVariable) -> None:
+    set_variable("SMTP_PORT", "99999")
+
+    with pytest.raises(SettingsInvalid, match="SMTP_PORT: Input should be less than or equal to 65535"):
+        get_settings()
 
 
 BOTH = Message(to=MESSAGE.to, cc=(Address("bob@example.org"),), subject="Hi", text="Hi", html="Hi")
