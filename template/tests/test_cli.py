@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
+from app.broker import SCHEMES
 from app.cli import cli
 from app.db import new_session
 from app.jobs.enqueue import enqueue
@@ -128,6 +129,12 @@ def test_the_doctor_sees_a_broker_that_does_not_answer(set_variable: SetVariable
     assert code == 1
     assert "!!  broker" in output
     assert "correct BROKER_URL" in output
+
+
+def test_the_doctor_names_the_brokers_that_this_service_can_have(set_variable: SetVariable) -> None:
+    set_variable("BROKER_URL", "nonsense://x")
+
+    assert f"nonsense://x is not supported; use {SCHEMES[0]} or " in run("doctor")[1]
 
 
 def test_the_doctor_sees_a_mail_provider_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

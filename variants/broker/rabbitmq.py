@@ -2,6 +2,8 @@
 
 from typing import Any
 
+# Of BROKER_URL.
+SCHEMES = ("amqp://", "amqps://", "pyamqp://")
 BROKER_SETTINGS: dict[str, Any] = {
     "task_default_queue_type": "quorum",
     "task_create_missing_queue_type": "quorum",

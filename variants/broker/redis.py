@@ -2,6 +2,8 @@
 
 from typing import Any
 
+# Of BROKER_URL.
+SCHEMES = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 BROKER_SETTINGS: dict[str, Any] = {
     "broker_transport_options": {
         # Seconds until an unacknowledged message is delivered again: above the longest task.
