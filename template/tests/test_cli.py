@@ -137,6 +137,16 @@ def test_the_doctor_names_the_brokers_that_this_service_can_have(set_variable: S
     assert f"nonsense://x is not supported; use {SCHEMES[0]} or " in run("doctor")[1]
 
 
+def test_the_doctor_sees_a_sender_that_is_no_address(set_variable: SetVariable) -> None:
+    set_variable("MAIL_FROM", "nobody")
+
+    code, output = run("doctor")
+
+    assert code == 1
+    assert "!!  mail       MAIL_FROM: 'nobody' is not one address" in output
+    assert run("mail", "test", "ada@example.org")[1].startswith("MAIL_FROM: 'nobody' is not one address")
+
+
 def test_the_doctor_sees_a_mail_provider_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent() -> str:
         raise TemporaryFailure("It does not answer.")

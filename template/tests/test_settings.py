@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from provider_api import Api
 
+from app.main import create_app
 from app.security import TokenInvalid, read_token, sign_token
 from app.settings import SettingsInvalid, get_settings
 
@@ -64,6 +65,13 @@ def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: 
 
     assert sentence in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_wrong_sender_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_FROM", "nobody")
+
+    with pytest.raises(SettingsInvalid, match="MAIL_FROM: 'nobody' is not one address; write Ada Lovelace <ada@"):
+        create_app()
 
 
 def test_a_missing_key_of_the_mail_provider_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from app.broker import SCHEMES
 from app.db import Base, engine
 from app.jobs.models import Job
 from app.jobs.movement import MOVEMENT, complaint
-from app.mail import provider
+from app.mail import our_address, provider
 from app.mail.failures import ProviderMisconfigured, TemporaryFailure
 from app.schedule import SCHEDULE
 from app.settings import Settings, SettingsInvalid, get_settings
@@ -139,12 +139,12 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _mail(settings: Settings) -> Finding:
-    sender = f"from {settings.mail_from}"
-    if settings.mail_dry_run:
-        return Finding("mail", True, f"dry run: kept in {settings.mail_outbox}, {sender}")
     try:
+        sender = f"from {our_address()}"
+        if settings.mail_dry_run:
+            return Finding("mail", True, f"dry run: kept in {settings.mail_outbox}, {sender}")
         return Finding("mail", True, f"{provider.check()}, {sender}")
-    except ProviderMisconfigured as error:
+    except (ProviderMisconfigured, SettingsInvalid) as error:
         return Finding("mail", False, str(error), "see the settings in docs/guide.md")
     except TemporaryFailure as error:
         return Finding("mail", False, str(error), "try again later")

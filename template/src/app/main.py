@@ -15,7 +15,7 @@ from app.jobs import events
 from app.jobs import routes as jobs
 from app.jobs.events import make_hub
 from app.log import RequestLog, configure_logging
-from app.mail import outbox_page
+from app.mail import our_address, outbox_page
 from app.realtime import open_hub
 from app.reports import routes as reports
 from app.session import open_sessions
@@ -39,6 +39,8 @@ async def lifespan(api: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     configure_logging()
     settings = get_settings()
+    # Now, and not with the first mail, is the time to learn that it is wrong.
+    our_address()
     api = FastAPI(
         title=settings.project_name,
         lifespan=lifespan,

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from app.db import engine, new_session
 from app.deliveries.models import SuppressedAddress
-from app.mail import PermanentFailure, ProviderMisconfigured, TemporaryFailure, provider
+from app.mail import PermanentFailure, ProviderMisconfigured, TemporaryFailure, our_address, provider
 from app.mail.message import Address, MessageInvalid
 from app.mail.render import render
 from app.settings import get_settings
@@ -25,6 +25,7 @@ Email = Annotated[str, typer.Argument(help="Such as you@example.org.")]
 def send_test(email: Email) -> None:
     """Send a real message now, whatever MAIL_DRY_RUN says, and explain the provider's answer."""
     with plain_errors():
+        our_address()
         try:
             to = Address(email).email
             carrier, link = provider.check(), get_settings().link("/docs")

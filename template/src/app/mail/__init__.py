@@ -9,12 +9,20 @@ from app.db import engine
 from app.deliveries.models import SuppressedAddress
 from app.mail import outbox, provider
 from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Message
-from app.settings import get_settings
+from app.mail.message import Address, Message, MessageInvalid
+from app.settings import SettingsInvalid, get_settings
 
-__all__ = ["PermanentFailure", "ProviderMisconfigured", "TemporaryFailure", "deliver"]
+__all__ = ["PermanentFailure", "ProviderMisconfigured", "TemporaryFailure", "deliver", "our_address"]
 
 log = structlog.get_logger(__name__)
+
+
+def our_address() -> Address:
+    """MAIL_FROM; raises SettingsInvalid."""
+    try:
+        return Address.parse(get_settings().mail_from)
+    except MessageInvalid as error:
+        raise SettingsInvalid(f"MAIL_FROM: {error}") from None
 
 
 def deliver(message: Message, *, idempotency_key: str) -> str:
