@@ -98,8 +98,8 @@ def test_values_cannot_smuggle_html_into_a_message(name: str) -> None:
 
     message = render(name, "ada@example.org", **with_each_text(example(name), evil))
 
-    # The inliner writes all HTML anew, also what was smuggled in.
-    assert "<script" not in message.html
+    # In the quoted value of an attribute it harms nobody.
+    assert "script" not in re.findall(r'<(\w+)(?:[^>"]|"[^"]*")*>', message.html)
     assert evil in message.text or not texts(example(name))
 
 
