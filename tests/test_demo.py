@@ -23,6 +23,17 @@ from private_servers import free_port
 UNWANTED = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 ADA = {"email": "ada@example.org", "password": "correct horse battery"}
 
+# As the guide shows.
+SCRIPT = """
+from app.db import new_session
+from app.jobs.enqueue import enqueue
+from app.jobs.tasks import purge_jobs
+
+with new_session() as session:
+    print(enqueue(session, purge_jobs).id)
+    session.commit()
+"""
+
 pytestmark = pytest.mark.slow
 
 
@@ -117,6 +128,12 @@ def until(condition: Any, seconds: float = 30) -> Any:
     return value
 
 
+def run_there(folder: Path, program: str, *words: str) -> str:
+    """In the service's folder, as its owner does in a second terminal."""
+    environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
+    return subprocess.check_output([folder / ".venv/bin" / program, *words], cwd=folder, env=environment, text=True)
+
+
 def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(workplace: Path) -> None:
     folder, watching = workplace / "demo", ExitStack()
 
@@ -139,6 +156,8 @@ def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(workplace: Path)
         assert accepted.status_code == 202
         job = until(lambda: (seen := client.get(accepted.headers["location"]).json())["status"] == "succeeded" and seen)
         assert sum(client.get(f"/api/v1/reports/{job['result']['report_id']}").json()["signups"].values()) == 1
+        job_id = run_there(folder, "python", "-c", SCRIPT).strip()
+        until(lambda: '"status": "succeeded"' in run_there(folder, "app", "jobs", "show", job_id))
         events = f"{client.base_url}/api/v1/jobs/events"
         stream = watching.enter_context(httpx2.stream("GET", events, headers=client.headers, timeout=60))
         lines = stream.iter_lines()
