@@ -20,7 +20,7 @@ from suite import commands, execute, place, prove
 
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
 # The own tests in which a relay runs.
-WITH_RELAYS = "tests/test_{cli,job_commands,relaying,supervisor,survival,worker}.py"
+WITH_RELAYS = "tests/test_{cli,job_commands,relaying,reports,supervisor,survival,worker}.py"
 pytestmark = pytest.mark.matrix
 
 
