@@ -25,6 +25,8 @@ ADA = {"email": "ada@example.org", "password": "correct horse battery"}
 
 # As the guide shows.
 SCRIPT = """
+import sys
+
 from app.db import new_session
 from app.jobs.enqueue import enqueue
 from app.jobs.tasks import purge_jobs
@@ -32,6 +34,8 @@ from app.jobs.tasks import purge_jobs
 with new_session() as session:
     print(enqueue(session, purge_jobs).id)
     session.commit()
+# What has no pages carries none.
+assert "sqladmin" not in sys.modules
 """
 
 pytestmark = pytest.mark.slow

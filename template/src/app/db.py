@@ -1,11 +1,10 @@
 """The base class of all tables, and the sessions of everything that is not a web request."""
 
 import enum
-import pkgutil
 from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -14,7 +13,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from uuid_utils.compat import uuid7
 
-import app
 from app.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["AnySession", "Base", "engine", "import_models", "new_session", "primary_key", "text_enum"]
@@ -57,10 +55,10 @@ def primary_key() -> Mapped[UUID]:
 
 
 def import_models() -> None:
-    """Of every feature, for tables refer to each other by name. A package of `app` may have a models.py."""
-    for package in pkgutil.iter_modules(app.__path__, "app."):
-        if package.ispkg and find_spec(f"{package.name}.models"):
-            import_module(f"{package.name}.models")
+    """Of every feature, for tables refer to each other by name: each folder of `app` may have a models.py."""
+    # By their files: to ask Python for them would load folders that have none, such as the pages.
+    for file in sorted(Path(__file__).parent.glob("*/models.py")):
+        import_module(f"app.{file.parent.name}.models")
 
 
 @lru_cache
