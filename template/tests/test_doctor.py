@@ -23,7 +23,7 @@ def test_the_doctor_finds_a_healthy_service_healthy() -> None:
     code, output = run("doctor")
 
     assert code == 0, output
-    for what in ("settings", "database", "migrations", "jobs", "broker", "mail"):
+    for what in ("settings", "database", "migrations", "jobs", "schedule", "broker", "mail"):
         assert f"ok  {what}" in output
 
 
@@ -54,6 +54,7 @@ def test_the_doctor_tells_why_there_is_no_database(set_variable: SetVariable) ->
     assert [code for code, _ in said] == [1, 1]
     assert f'FATAL:  database "nowhere" does not exist  {remedy}' in said[0][1]
     assert f"no connection to postgresql://127.0.0.1:1/app: Connection refused  {remedy}" in said[1][1]
+    assert "secret-word" not in said[1][1]
 
 
 @pytest.mark.parametrize("command", ["doctor", "migrate"])
