@@ -27,15 +27,15 @@ test-quick: $(UV)
 
 # Jobs per second against plain Celery and procrastinate: minutes, on a machine that does nothing else.
 bench: $(UV)
-	@PYTHONPATH=tests $(UV) run --quiet --frozen python benchmarks/jobs.py $(ARGS)
+	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/jobs.py $(ARGS)
 
 # Milliseconds from a commit to the browser, and memory, with one, a hundred and a thousand sockets.
 bench-live: $(UV)
-	@PYTHONPATH=tests $(UV) run --quiet --frozen python benchmarks/live.py $(ARGS)
+	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/live.py $(ARGS)
 
 # What each machine of CI selects.
 shards: $(UV)
-	@$(UV) run --quiet --frozen python tests/combinations.py
+	@$(UV) run --quiet --frozen python tests/harness/combinations.py
 
 lint: $(UV)
 	@$(UV) run --quiet --frozen ruff check
@@ -44,11 +44,11 @@ lint: $(UV)
 
 # make release VERSION=0.2.0: checks everything, then tags the commit whose changelog names that version.
 release: $(UV)
-	@$(UV) run --quiet --frozen python tests/release.py $(VERSION)
+	@$(UV) run --quiet --frozen python tests/harness/release.py $(VERSION)
 
 # uv, in a folder that git ignores.
 $(UV):
-	@case "$(CURDIR)" in *" "*) echo "Neither make nor PostgreSQL's wheel can work below a folder with a space in its name, $(CURDIR); move the clone." >&2; exit 1;; esac
+	@case "$(CURDIR)" in *" "*) echo "make cannot work below a folder with a space in its name, $(CURDIR); move the clone." >&2; exit 1;; esac
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found; install one." >&2; exit 1; }
 	@echo "Installing uv into .tools/ ..." >&2 && rm -rf .tools
 	@$(PYTHON) -m venv .tools || { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }

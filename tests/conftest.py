@@ -21,7 +21,10 @@ from run_folder import RunFolder, locked, sweep
 from services import CLEANERS
 from snapshot import snapshot
 
+pytest_plugins = ["merging"]
 Generate = Callable[..., Path]
+# They run within renders: see tests/template/test_matrix.py.
+collect_ignore = ["embedded", "groundwork", "providers"]
 RUN = pytest.StashKey[RunFolder]()
 ONLY = pytest.StashKey[Answers]()
 
@@ -162,5 +165,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A suite waits for its worker and its leases half of the time; each needs one of Redis's sixteen databases."""
-    return min(3 * (os.cpu_count() or 1), 12)
+    """A suite waits for its worker and its leases for a third of the time; each needs one of Redis's sixteen databases."""
+    return min(2 * (os.cpu_count() or 1), 12)

@@ -7,12 +7,11 @@ from uuid import uuid4
 
 from sqlalchemy import func
 
-from app.db import new_session
-from app.jobs.enqueue import enqueue
-from app.security import sign_token
-from app.sign_ins.models import SignIn
-from app.users.models import User
+from app.accounts.models import SignIn, User
 from durable import insert
+from groundwork.data import new_session
+from groundwork.http import sign_token
+from groundwork.jobs import enqueue
 
 # Longer than the service gives, for all the sockets of a run are opened with it.
 LIFETIME = timedelta(hours=1)

@@ -6,12 +6,11 @@ from time import time
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.jobs.enqueue import enqueue
-from app.jobs.runner import JobTask, RunningJob
+from app.accounts import models as users
 from app.settings import get_settings
-from app.users import models as users
 from app.worker import celery
 from effect import INSERT, effect
+from groundwork.jobs import JobTask, RunningJob, enqueue
 
 # A job's owner is a user: the mapping of the one needs the other.
 __all__ = ["celery", "submit", "users"]

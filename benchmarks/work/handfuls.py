@@ -1,9 +1,9 @@
 """The service's own durable jobs, of a task that says that many may travel in one message."""
 
-from app.jobs.runner import JobTask, RunningJob
 from app.worker import celery
 from durable import submit as submit_one
 from effect import INSERT, effect
+from groundwork.jobs import JobTask, RunningJob
 
 __all__ = ["celery", "submit"]
 

@@ -7,8 +7,9 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-from app.db import Base, engine, import_models
-from app.settings import SettingsInvalid, get_settings
+import app  # noqa: F401
+from groundwork.data import Base, engine, import_models
+from groundwork.settings import SettingsInvalid, get_settings
 
 import_models()
 

@@ -3,21 +3,18 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import PASSWORD, SignInAs, add_verified
 from fastapi.testclient import TestClient
-from mail_fixtures import Mailed, token_in
+from people import ME, PASSWORD, SignInAs, can_sign_in, new_user
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.audit.models import AuditEvent, Kind
-from app.sign_ins.models import SignIn
-from app.users.models import User
+from app.accounts.events import Kind
+from app.accounts.models import SignIn, User
+from app.settings import API
+from groundwork.audit import AuditEvent
+from groundwork.testing import Mailed, token_in
 
 NEW = "an entirely new one"
-
-
-def can_sign_in(client: TestClient, password: str, email: str = "ada@example.org") -> bool:
-    return client.post("/api/v1/auth/token", data={"username": email, "password": password}).is_success
 
 
 def test_a_changed_password_ends_the_other_sign_ins_and_is_told_by_mail(
@@ -26,11 +23,11 @@ def test_a_changed_password_ends_the_other_sign_ins_and_is_told_by_mail(
     here, elsewhere = sign_in(), sign_in()
 
     change = {"password": NEW, "current_password": PASSWORD}
-    reply = client.post("/api/v1/users/me/password", json=change, headers=here)
+    reply = client.post(f"{API}/users/me/password", json=change, headers=here)
 
     assert reply.status_code == 204
     assert (can_sign_in(client, PASSWORD), can_sign_in(client, NEW)) == (False, True)
-    codes = [client.get("/api/v1/users/me", headers=headers).status_code for headers in (here, elsewhere)]
+    codes = [client.get(ME, headers=headers).status_code for headers in (here, elsewhere)]
     assert codes == [200, 401]
     assert [message["Subject"] for message in mailed()] == ["Your password was changed"]
 
@@ -41,7 +38,7 @@ def test_what_matters_needs_the_present_password(
 ) -> None:
     change = {"password": NEW, "email": "new@example.org", "current_password": "a wrong one"}
 
-    reply = client.post(f"/api/v1/users/me/{path}", json=change, headers=sign_in())
+    reply = client.post(f"{API}/users/me/{path}", json=change, headers=sign_in())
 
     assert (reply.status_code, reply.json()["type"]) == (403, "urn:problem:password-needed")
     assert can_sign_in(client, PASSWORD)
@@ -51,7 +48,7 @@ def test_what_matters_needs_the_present_password(
 def test_who_is_reactivated_in_time_is_not_deleted(
     client: TestClient, user: User, session: Session, sign_in: SignInAs, mailed: Mailed
 ) -> None:
-    client.post("/api/v1/users/me/deletion", json={"current_password": PASSWORD}, headers=sign_in())
+    client.post(f"{API}/users/me/deletion", json={"current_password": PASSWORD}, headers=sign_in())
     session.refresh(user)
     user.deactivated_at = None
     session.commit()
@@ -65,18 +62,18 @@ def test_half_a_character_is_nobodys_password(client: TestClient, user: User, si
     body = '{"password": "an entirely new one", "email": "new@example.org", "current_password": "\\ud800"}'
     headers = sign_in() | {"Content-Type": "application/json"}
 
-    assert client.post(f"/api/v1/users/me/{path}", content=body, headers=headers).status_code == 422
+    assert client.post(f"{API}/users/me/{path}", content=body, headers=headers).status_code == 422
 
 
 def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_gets_a_notice(
     client: TestClient, user: User, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     change = {"email": "Countess@example.org", "current_password": PASSWORD}
-    assert client.post("/api/v1/users/me/email", json=change, headers=sign_in()).status_code == 202
+    assert client.post(f"{API}/users/me/email", json=change, headers=sign_in()).status_code == 202
     [confirm] = mailed()
     assert can_sign_in(client, PASSWORD, "ada@example.org")
 
-    reply = client.post("/api/v1/auth/confirm-email", json={"token": token_in(confirm)})
+    reply = client.post(f"{API}/auth/confirm-email", json={"token": token_in(confirm)})
 
     assert (confirm["To"], reply.status_code) == ("countess@example.org", 204)
     assert not can_sign_in(client, PASSWORD, "ada@example.org")
@@ -89,12 +86,12 @@ def test_an_address_that_somebody_has_proven_cannot_be_taken_over(
     client: TestClient, user: User, session: Session, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     change = {"email": "grace@example.org", "current_password": PASSWORD}
-    client.post("/api/v1/users/me/email", json=change, headers=sign_in())
+    client.post(f"{API}/users/me/email", json=change, headers=sign_in())
     [confirm] = mailed()
-    add_verified(session, "grace@example.org")
+    new_user(session, "grace@example.org")
 
-    reply = client.post("/api/v1/auth/confirm-email", json={"token": token_in(confirm)})
-    client.post("/api/v1/users/me/email", json=change, headers=sign_in())
+    reply = client.post(f"{API}/auth/confirm-email", json={"token": token_in(confirm)})
+    client.post(f"{API}/users/me/email", json=change, headers=sign_in())
 
     assert (reply.status_code, reply.json()["type"]) == (400, "urn:problem:link-invalid")
     assert mailed() == []
@@ -106,10 +103,10 @@ def test_a_deleted_account_ends_at_once_and_its_data_soon(
 ) -> None:
     headers = sign_in()
 
-    reply = client.post("/api/v1/users/me/deletion", json={"current_password": PASSWORD}, headers=headers)
+    reply = client.post(f"{API}/users/me/deletion", json={"current_password": PASSWORD}, headers=headers)
 
     assert reply.status_code == 202
-    assert client.get("/api/v1/users/me", headers=headers).status_code == 401
+    assert client.get(ME, headers=headers).status_code == 401
     assert not can_sign_in(client, PASSWORD)
     assert [message["Subject"] for message in mailed()] == ["Your account was deleted"]
     for table in (User, SignIn):
@@ -120,18 +117,18 @@ def test_a_forgotten_password_is_reset_by_a_mailed_link_that_works_once(
     client: TestClient, user: User, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     signed_in = sign_in()
-    client.post("/api/v1/auth/forgotten-password", json={"email": user.email})
+    client.post(f"{API}/auth/forgotten-password", json={"email": user.email})
     [message] = mailed()
     new = {"token": token_in(message), "password": NEW}
 
-    weak = client.post("/api/v1/auth/reset-password", json=new | {"password": "1234567890"})
+    weak = client.post(f"{API}/auth/reset-password", json=new | {"password": "1234567890"})
     with ThreadPoolExecutor(8) as threads:
-        replies = list(threads.map(lambda _: client.post("/api/v1/auth/reset-password", json=new), range(8)))
+        replies = list(threads.map(lambda _: client.post(f"{API}/auth/reset-password", json=new), range(8)))
 
     assert weak.json()["type"] == "urn:problem:password-weak"
     assert sorted(reply.status_code for reply in replies) == [204] + [400] * 7
     assert (can_sign_in(client, PASSWORD), can_sign_in(client, NEW)) == (False, True)
-    assert client.get("/api/v1/users/me", headers=signed_in).status_code == 401
+    assert client.get(ME, headers=signed_in).status_code == 401
     assert [message["Subject"] for message in mailed()] == ["Your password was changed"]
 
 
@@ -139,7 +136,7 @@ def test_asking_for_a_reset_never_tells_whether_the_address_is_known(
     client: TestClient, user: User, mailed: Mailed
 ) -> None:
     replies = [
-        client.post("/api/v1/auth/forgotten-password", json={"email": email})
+        client.post(f"{API}/auth/forgotten-password", json={"email": email})
         for email in (user.email, "nobody@example.org")
     ]
 
@@ -151,20 +148,20 @@ def test_a_second_link_of_another_purpose_is_cancelled_by_a_reset(
     client: TestClient, user: User, sign_in: SignInAs, mailed: Mailed
 ) -> None:
     thief = {"email": "thief@example.org", "current_password": PASSWORD}
-    client.post("/api/v1/users/me/email", json=thief, headers=sign_in())
-    client.post("/api/v1/auth/forgotten-password", json={"email": user.email})
+    client.post(f"{API}/users/me/email", json=thief, headers=sign_in())
+    client.post(f"{API}/auth/forgotten-password", json={"email": user.email})
     change, reset = mailed()
 
-    client.post("/api/v1/auth/reset-password", json={"token": token_in(reset), "password": NEW})
+    client.post(f"{API}/auth/reset-password", json={"token": token_in(reset), "password": NEW})
 
-    assert client.post("/api/v1/auth/confirm-email", json={"token": token_in(change)}).status_code == 400
+    assert client.post(f"{API}/auth/confirm-email", json={"token": token_in(change)}).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["verify", "confirm-email", "reset-password"])
 def test_a_link_serves_its_own_purpose_only(client: TestClient, user: User, mailed: Mailed, path: str) -> None:
-    client.post("/api/v1/auth/forgotten-password", json={"email": user.email})
+    client.post(f"{API}/auth/forgotten-password", json={"email": user.email})
     other = {"token": token_in(mailed()[0])} if path != "reset-password" else {"token": "x", "password": NEW}
 
-    reply = client.post(f"/api/v1/auth/{path}", json=other)
+    reply = client.post(f"{API}/auth/{path}", json=other)
 
     assert (reply.status_code, reply.json()["type"]) == (400, "urn:problem:link-invalid")

@@ -3,23 +3,21 @@
 from datetime import timedelta
 
 import pytest
-from conftest import PASSWORD, SignInAs, add_verified
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from people import ME, PASSWORD, SignInAs, new_user
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
-from work import add_user
 
-from app.audit.models import AuditEvent
-from app.deliveries.models import ReportedEvent, SuppressedAddress
-from app.jobs.enqueue import enqueue
-from app.security import sign_token
-from app.sign_ins.models import SignIn, Token
-from app.users.models import User
+from app.accounts.models import SignIn, Token, User
+from app.admin import VIEWS
+from groundwork.audit import AuditEvent
+from groundwork.http import sign_token
+from groundwork.jobs import enqueue, housekeeping
+from groundwork.mail import ReportedEvent, SuppressedAddress
 
-LISTS = ["user", "job", "reported-event", "suppressed-address", "audit-event"]
-PAGES = ["/admin/", *[f"/admin/{name}/list" for name in LISTS]]
+PAGES = ["/admin/", *[f"/admin/{view.identity}/list" for view in VIEWS]]
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def browser(api: FastAPI, client: TestClient) -> TestClient:
 
 @pytest.fixture
 def root(session: Session) -> User:
-    root = add_verified(session, "root@example.org")
+    root = new_user(session, "root@example.org")
     root.admin = True
     session.commit()
     return root
@@ -73,7 +71,7 @@ def test_only_administrators_come_in(
 def test_an_administrator_sees_and_finds_everything_but_secrets(
     inside: TestClient, client: TestClient, user: User, session: Session
 ) -> None:
-    job = enqueue(session, add_user, owner=user.id, email="grace@example.org")
+    job = enqueue(session, housekeeping, owner=user.id)
     event = ReportedEvent(id="e1", kind="bounced", email="eve@example.org", message_id="m1", reason="", at=func.now())
     session.add_all([event, SuppressedAddress(email="eve@example.org", kind="bounced", reason="nobody there")])
     session.commit()
@@ -86,7 +84,7 @@ def test_an_administrator_sees_and_finds_everything_but_secrets(
     assert {page: reply.status_code for page, reply in pages.items()} == dict.fromkeys(pages, 200)
     seen = {page: reply.text for page, reply in pages.items()}
     assert user.email in seen["/admin/user/list"]
-    assert "add_user" in seen["/admin/job/list"]
+    assert "housekeeping" in seen["/admin/job/list"]
     assert "eve@example.org" in seen["/admin/reported-event/list"]
     assert "nobody there" in seen["/admin/suppressed-address/list"]
     assert "signed-in" in seen["/admin/audit-event/list"]
@@ -170,4 +168,4 @@ def test_a_token_for_the_page_opens_nothing_else(
     row = session.scalars(select(SignIn).where(SignIn.user_id == root.id)).one()
     token = sign_token("admin-page", row.id, timedelta(hours=1))
 
-    assert client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    assert client.get(ME, headers={"Authorization": f"Bearer {token}"}).status_code == 401

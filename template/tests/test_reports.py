@@ -1,22 +1,22 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-from conftest import PASSWORD, SignInAs
 from fastapi.testclient import TestClient
-from job_fixtures import RunJob
-from processes import Worker, until
+from people import SignInAs, new_user
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.jobs.models import Job, Status
+from app.accounts.models import User
 from app.reports.models import Report
-from app.users.models import User
+from app.settings import API
+from groundwork.jobs import Job, Status
+from groundwork.testing import RunJob, Worker, until
 
 
 def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
     client: TestClient, user: User, sign_in: SignInAs, session: Session, run_job: RunJob
 ) -> None:
-    reply = client.post("/api/v1/reports", json={"days": 2}, headers=sign_in())
+    reply = client.post(f"{API}/reports", json={"days": 2}, headers=sign_in())
     assert reply.status_code == 202
     assert reply.json()["status"] == Status.QUEUED
     asked_for = session.get_one(Job, UUID(reply.json()["id"]))
@@ -26,7 +26,7 @@ def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
     run_job(asked_for)
 
     job = client.get(reply.headers["location"], headers=sign_in()).json()
-    report = client.get(f"/api/v1/reports/{job['result']['report_id']}", headers=sign_in()).json()
+    report = client.get(f"{API}/reports/{job['result']['report_id']}", headers=sign_in()).json()
 
     assert job["progress"] == {"done": 2, "total": 2, "note": "Done"}
     assert list(report["signups"].values()) == [0, 1]
@@ -35,7 +35,7 @@ def test_a_report_is_accepted_as_a_job_and_its_result_names_it(
 def test_a_report_is_made_once_however_often_its_job_starts(
     client: TestClient, user: User, sign_in: SignInAs, session: Session, run_job: RunJob
 ) -> None:
-    job_id = client.post("/api/v1/reports", json={"days": 1}, headers=sign_in()).json()["id"]
+    job_id = client.post(f"{API}/reports", json={"days": 1}, headers=sign_in()).json()["id"]
     job = session.get_one(Job, UUID(job_id))
 
     for _ in range(3):
@@ -48,7 +48,7 @@ def test_its_progress_can_be_watched(
     client: TestClient, user: User, sign_in: SignInAs, session: Session, worker: Worker
 ) -> None:
     headers = sign_in()
-    location = client.post("/api/v1/reports", json={"days": 3}, headers=headers).headers["location"]
+    location = client.post(f"{API}/reports", json={"days": 3}, headers=headers).headers["location"]
     seen = until(lambda: client.get(location, headers=headers).json()["progress"])
     until(lambda: client.get(location, headers=headers).json()["status"] == Status.SUCCEEDED)
 
@@ -62,8 +62,8 @@ def test_only_verified_users_ask_for_reports(
     session.execute(update(User).values(verified_at=None))
     session.commit()
 
-    assert client.post("/api/v1/reports", json={"days": 1}, headers=sign_in()).status_code == 403
-    assert client.post("/api/v1/reports", json={"days": 1}).status_code == 401
+    assert client.post(f"{API}/reports", json={"days": 1}, headers=sign_in()).status_code == 403
+    assert client.post(f"{API}/reports", json={"days": 1}).status_code == 401
     assert session.scalar(select(func.count()).select_from(Job)) == 0
 
 
@@ -73,14 +73,14 @@ def test_people_read_their_own_reports_only(
     report = Report(owner_id=user.id, signups={})
     session.add(report)
     session.commit()
-    client.post("/api/v1/users", json={"email": "eve@example.org", "password": PASSWORD})
+    new_user(session, "eve@example.org")
 
-    assert client.get(f"/api/v1/reports/{report.id}", headers=sign_in()).status_code == 200
-    assert client.get(f"/api/v1/reports/{report.id}", headers=sign_in("eve@example.org")).status_code == 404
+    assert client.get(f"{API}/reports/{report.id}", headers=sign_in()).status_code == 200
+    assert client.get(f"{API}/reports/{report.id}", headers=sign_in("eve@example.org")).status_code == 404
 
 
 def test_an_impossible_number_of_days_is_refused(client: TestClient, user: User, sign_in: SignInAs) -> None:
-    replies = [client.post("/api/v1/reports", json={"days": days}, headers=sign_in()) for days in (0, 367, "many")]
+    replies = [client.post(f"{API}/reports", json={"days": days}, headers=sign_in()) for days in (0, 367, "many")]
 
     assert [reply.status_code for reply in replies] == [422] * 3
     assert replies[0].json()["detail"] == "days: Input should be greater than or equal to 1"
@@ -91,9 +91,9 @@ def test_a_request_that_comes_again_with_its_key_gets_the_same_job(
 ) -> None:
     headers = sign_in() | {"Idempotency-Key": "one"}
 
-    first, again = (client.post("/api/v1/reports", json={"days": 2}, headers=headers) for _ in range(2))
-    other = client.post("/api/v1/reports", json={"days": 3}, headers=headers)
-    new = client.post("/api/v1/reports", json={"days": 2}, headers=headers | {"Idempotency-Key": "two"})
+    first, again = (client.post(f"{API}/reports", json={"days": 2}, headers=headers) for _ in range(2))
+    other = client.post(f"{API}/reports", json={"days": 3}, headers=headers)
+    new = client.post(f"{API}/reports", json={"days": 2}, headers=headers | {"Idempotency-Key": "two"})
 
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json() == again.json()
@@ -109,7 +109,7 @@ def test_requests_at_the_same_time_with_one_key_get_one_job(client: TestClient, 
 
     with ThreadPoolExecutor(8) as clients:
         replies = list(
-            clients.map(lambda _: client.post("/api/v1/reports", json={"days": 2}, headers=headers), range(16))
+            clients.map(lambda _: client.post(f"{API}/reports", json={"days": 2}, headers=headers), range(16))
         )
 
     assert {reply.status_code for reply in replies} == {202}
@@ -117,13 +117,11 @@ def test_requests_at_the_same_time_with_one_key_get_one_job(client: TestClient, 
 
 
 def test_a_key_is_its_users_own(client: TestClient, user: User, sign_in: SignInAs, session: Session) -> None:
-    client.post("/api/v1/users", json={"email": "eve@example.org", "password": PASSWORD})
-    session.execute(update(User).values(verified_at=func.now()))
-    session.commit()
+    new_user(session, "eve@example.org")
     key = {"Idempotency-Key": "one"}
 
     ids = {
-        UUID(client.post("/api/v1/reports", json={"days": 2}, headers=sign_in(email) | key).json()["id"])
+        UUID(client.post(f"{API}/reports", json={"days": 2}, headers=sign_in(email) | key).json()["id"])
         for email in ("ada@example.org", "eve@example.org")
     }
 

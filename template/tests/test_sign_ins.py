@@ -3,27 +3,28 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from conftest import PASSWORD, SignInAs, add_verified
 from fastapi.testclient import TestClient
+from people import ME, PASSWORD, SignInAs, new_user
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.audit.models import AuditEvent, Kind
-from app.sign_ins.models import Token
-from app.users.models import User
+from app.accounts.events import Kind
+from app.accounts.models import Token, User
+from app.settings import API
+from groundwork.audit import AuditEvent
 
 
 def tokens(client: TestClient) -> dict[str, Any]:
     form = {"username": "ada@example.org", "password": PASSWORD}
-    return dict(client.post("/api/v1/auth/token", data=form).json())
+    return dict(client.post(f"{API}/auth/token", data=form).json())
 
 
 def refresh(client: TestClient, refresh_token: str) -> Any:
-    return client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})
+    return client.post(f"{API}/auth/refresh", json={"refresh_token": refresh_token})
 
 
 def works(client: TestClient, access_token: str) -> bool:
-    return client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {access_token}"}).is_success
+    return client.get(ME, headers={"Authorization": f"Bearer {access_token}"}).is_success
 
 
 def test_a_refresh_token_gives_new_tokens(client: TestClient, user: User) -> None:
@@ -84,7 +85,7 @@ def test_a_refresh_token_is_kept_as_a_hash(client: TestClient, user: User, sessi
 def test_signing_out_ends_this_sign_in_at_once(client: TestClient, user: User) -> None:
     here, elsewhere = tokens(client), tokens(client)
 
-    reply = client.post("/api/v1/auth/sign-out", headers={"Authorization": f"Bearer {here['access_token']}"})
+    reply = client.post(f"{API}/auth/sign-out", headers={"Authorization": f"Bearer {here['access_token']}"})
 
     assert reply.status_code == 204
     assert not works(client, here["access_token"])
@@ -95,25 +96,25 @@ def test_signing_out_ends_this_sign_in_at_once(client: TestClient, user: User) -
 def test_signing_out_everywhere_ends_all(client: TestClient, user: User, sign_in: SignInAs) -> None:
     here, elsewhere = sign_in(), tokens(client)
 
-    assert client.post("/api/v1/auth/sign-out-everywhere", headers=here).status_code == 204
+    assert client.post(f"{API}/auth/sign-out-everywhere", headers=here).status_code == 204
 
     assert not works(client, elsewhere["access_token"])
     assert refresh(client, elsewhere["refresh_token"]).status_code == 401
-    assert client.get("/api/v1/users/me", headers=here).status_code == 401
+    assert client.get(ME, headers=here).status_code == 401
 
 
 def test_people_see_where_they_are_signed_in_and_end_what_they_do_not_know(
     client: TestClient, user: User, sign_in: SignInAs, session: Session
 ) -> None:
-    add_verified(session, "eve@example.org")
+    new_user(session, "eve@example.org")
     unknown, here, eves = sign_in(), sign_in(), sign_in("eve@example.org")
-    seen = client.get("/api/v1/auth/sign-ins", headers=here).json()
-    url = f"/api/v1/auth/sign-ins/{seen[1]['id']}"
+    seen = client.get(f"{API}/auth/sign-ins", headers=here).json()
+    url = f"{API}/auth/sign-ins/{seen[1]['id']}"
 
     foreign, own = (client.delete(url, headers=headers).status_code for headers in (eves, here))
 
     assert [each["current"] for each in seen] == [True, False]
     assert seen[0]["device"] == "testclient"
     assert (foreign, own) == (404, 204)
-    assert client.get("/api/v1/users/me", headers=unknown).status_code == 401
-    assert len(client.get("/api/v1/auth/sign-ins", headers=here).json()) == 1
+    assert client.get(ME, headers=unknown).status_code == 401
+    assert len(client.get(f"{API}/auth/sign-ins", headers=here).json()) == 1

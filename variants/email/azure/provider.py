@@ -10,10 +10,10 @@ from uuid import NAMESPACE_OID, uuid5
 
 import httpx2
 
-from app.mail import http
-from app.mail.failures import ProviderMisconfigured
-from app.mail.message import Address, Attachment, Message
-from app.settings import get_settings
+from groundwork.mail import http_client as http
+from groundwork.mail.failures import ProviderMisconfigured
+from groundwork.mail.message import Address, Attachment, Message
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

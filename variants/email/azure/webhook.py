@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from app.mail.callback import Callback, agreed, documented, each
-from app.mail.events import Kind, MailEvent, Received
+from groundwork.mail.callback import Callback, agreed, documented, each
+from groundwork.mail.events import Kind, MailEvent, Received
 
 __all__ = ["receive"]
 

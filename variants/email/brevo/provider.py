@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx2
 
-from app.mail import http
-from app.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Message
-from app.settings import get_settings
+from groundwork.mail import http_client as http
+from groundwork.mail.failures import ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from groundwork.mail.message import Message
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from provider_api import SECRET, signed, suppressed
 
-from app.mail.callback import CallbackRefused
-from app.mail.message import Address, Message
-from app.mail.provider import send
-from app.mail.webhook import receive
-from app.settings import get_settings
+from groundwork.mail.callback import CallbackRefused
+from groundwork.mail.message import Address, Message
+from groundwork.mail.provider import send
+from groundwork.mail.webhook import receive
+from groundwork.settings import get_settings
 
 ADA, BOB = Address("ada@example.org", "Lovelace, Ada; Countess"), Address("bob@example.org")
 

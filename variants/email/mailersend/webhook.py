@@ -3,8 +3,8 @@
 import hmac
 from datetime import datetime
 
-from app.mail.callback import Callback, agreed, documented
-from app.mail.events import Kind, MailEvent, Received
+from groundwork.mail.callback import Callback, agreed, documented
+from groundwork.mail.events import Kind, MailEvent, Received
 
 __all__ = ["receive"]
 

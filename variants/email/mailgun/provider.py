@@ -4,10 +4,10 @@ import re
 
 import httpx2
 
-from app.mail import http
-from app.mail.failures import ProviderMisconfigured, QuotaExhausted
-from app.mail.message import Attachment, Message
-from app.settings import get_settings
+from groundwork.mail import http_client as http
+from groundwork.mail.failures import ProviderMisconfigured, QuotaExhausted
+from groundwork.mail.message import Attachment, Message
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from app.mail import http
-from app.mail.message import Address, Attachment, Message
-from app.settings import get_settings
+from groundwork.mail import http_client as http
+from groundwork.mail.message import Address, Attachment, Message
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

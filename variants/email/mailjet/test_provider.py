@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from app.mail.callback import Callback, CallbackRefused
-from app.mail.events import Kind
-from app.mail.message import Address, Message
-from app.mail.provider import send
-from app.mail.webhook import receive
-from app.settings import get_settings
+from groundwork.mail.callback import Callback, CallbackRefused
+from groundwork.mail.events import Kind
+from groundwork.mail.message import Address, Message
+from groundwork.mail.provider import send
+from groundwork.mail.webhook import receive
+from groundwork.settings import get_settings
 
 ADA, BOB = Address("ada@example.org"), Address("bob@example.org")
 BOUNCE = {"event": "bounce", "time": 1893553445, "MessageID": 456, "email": "ada@example.org", "CustomID": "0001"}

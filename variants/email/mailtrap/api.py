@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from provider_server import Answer, HttpApi, Refusal, Request
 
-from app.mail.callback import Callback
-from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Address, Attachment, Message
+from groundwork.mail.callback import Callback
+from groundwork.mail.events import Kind, MailEvent
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
+from groundwork.mail.message import Address, Attachment, Message
 
 __all__ = ["SECRET", "Api", "signed"]
 

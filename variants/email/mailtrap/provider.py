@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.mail import http
-from app.mail.message import Attachment, Message
-from app.settings import get_settings
+from groundwork.mail import http_client as http
+from groundwork.mail.message import Attachment, Message
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

@@ -8,12 +8,12 @@ from fastapi.testclient import TestClient
 from provider_api import KEY, Api, copy, event, posted
 from provider_server import Answer
 
-from app.mail.callback import CallbackRefused
-from app.mail.events import Kind, MailEvent
-from app.mail.message import Address, Attachment, Message
-from app.mail.provider import send
-from app.mail.webhook import receive
-from app.settings import get_settings
+from groundwork.mail.callback import CallbackRefused
+from groundwork.mail.events import Kind, MailEvent
+from groundwork.mail.message import Address, Attachment, Message
+from groundwork.mail.provider import send
+from groundwork.mail.webhook import receive
+from groundwork.settings import get_settings
 
 MESSAGE = Message(to=(Address("ada@example.org"),), subject="Hello", text="Hi", html="<p>Hi</p>")
 BOUNCE = MailEvent("event-1", Kind.BOUNCED, "ada@example.org", "message-1", datetime(2030, 1, 2, tzinfo=UTC))

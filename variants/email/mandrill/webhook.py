@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from app.mail.callback import Callback, agreed, documented, each
-from app.mail.events import Kind, MailEvent, Received
+from groundwork.mail.callback import Callback, agreed, documented, each
+from groundwork.mail.events import Kind, MailEvent, Received
 
 __all__ = ["receive"]
 

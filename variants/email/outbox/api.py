@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 
 from reading import read_email
 
-from app.mail.events import Kind
-from app.mail.message import Message
+from groundwork.mail.events import Kind
+from groundwork.mail.message import Message
 
 __all__ = ["Api"]
 
@@ -20,7 +20,7 @@ class Api:
     settings: ClassVar[dict[str, str]] = {}
     documented: ClassVar[dict[str, str]] = {"mail_outbox": ".dev/outbox"}
     has_idempotency_keys = False
-    # It has no webhook: see app/mail/webhook.py.
+    # It has no webhook: see groundwork/mail/webhook.py.
     kinds: ClassVar[set[Kind]] = set()
 
     def __init__(self, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """No provider: mail stays in the outbox. `copier update --data email_provider=...` chooses one."""
 
-from app.mail.failures import ProviderMisconfigured
-from app.mail.outbox import send
-from app.settings import get_settings
+from groundwork.mail.failures import ProviderMisconfigured
+from groundwork.mail.outbox import send
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

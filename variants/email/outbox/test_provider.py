@@ -1,10 +1,10 @@
 import pytest
-from mail_fixtures import Outbox
 
-from app.mail.failures import ProviderMisconfigured
-from app.mail.message import Address, Message
-from app.mail.provider import check, send
-from app.settings import get_settings
+from groundwork.mail.failures import ProviderMisconfigured
+from groundwork.mail.message import Address, Message
+from groundwork.mail.provider import check, send
+from groundwork.settings import get_settings
+from groundwork.testing import Outbox
 
 MESSAGE = Message(to=(Address("ada@example.org"),), subject="Hello", text="Hi", html="<p>Hi</p>")
 

@@ -1,7 +1,7 @@
 """The outbox reports nothing: who reads it sees everything."""
 
-from app.mail.callback import Callback, CallbackRefused
-from app.mail.events import Received
+from groundwork.mail.callback import Callback, CallbackRefused
+from groundwork.mail.events import Received
 
 __all__ = ["receive"]
 

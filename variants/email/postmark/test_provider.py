@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from provider_api import told
 
-from app.mail.callback import CallbackRefused
-from app.mail.events import Kind
-from app.mail.message import Address, Attachment, Message
-from app.mail.provider import check, send
-from app.mail.webhook import receive
-from app.settings import get_settings
+from groundwork.mail.callback import CallbackRefused
+from groundwork.mail.events import Kind
+from groundwork.mail.message import Address, Attachment, Message
+from groundwork.mail.provider import check, send
+from groundwork.mail.webhook import receive
+from groundwork.settings import get_settings
 
 MESSAGE = Message(to=(Address("ada@example.org"),), subject="Hello", text="Hi", html="<p>Hi</p>")
 BOUNCE = {

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from app.mail.callback import Callback, agreed, documented
-from app.mail.events import Kind, MailEvent, Received
+from groundwork.mail.callback import Callback, agreed, documented
+from groundwork.mail.events import Kind, MailEvent, Received
 
 __all__ = ["receive"]
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import httpx2
 
-from app.mail import http
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Attachment, Message
-from app.settings import get_settings
+from groundwork.mail import http_client as http
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from groundwork.mail.message import Attachment, Message
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

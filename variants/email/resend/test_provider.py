@@ -13,14 +13,14 @@ from provider_server import Answer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.deliveries.models import ReportedEvent, SuppressedAddress
-from app.mail.callback import CallbackRefused
-from app.mail.events import Kind
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Address, Message
-from app.mail.provider import send
-from app.mail.webhook import receive
-from app.settings import get_settings
+from groundwork.mail.callback import CallbackRefused
+from groundwork.mail.events import Kind
+from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
+from groundwork.mail.message import Address, Message
+from groundwork.mail.models import ReportedEvent, SuppressedAddress
+from groundwork.mail.provider import send
+from groundwork.mail.webhook import receive
+from groundwork.settings import get_settings
 
 
 def test_a_plain_message_says_nothing_that_it_does_not_have(carrier: Any) -> None:

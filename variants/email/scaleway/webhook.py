@@ -9,8 +9,8 @@ from datetime import datetime
 
 import httpx2
 
-from app.mail.callback import Callback, CallbackRefused, agreed, documented
-from app.mail.events import Kind, MailEvent, Received
+from groundwork.mail.callback import Callback, CallbackRefused, agreed, documented
+from groundwork.mail.events import Kind, MailEvent, Received
 
 __all__ = ["confirm", "receive"]
 

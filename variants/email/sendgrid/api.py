@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from provider_server import Answer, HttpApi, Refusal, Request
 
-from app.mail.callback import Callback
-from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Address, Attachment, Message
+from groundwork.mail.callback import Callback
+from groundwork.mail.events import Kind, MailEvent
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from groundwork.mail.message import Address, Attachment, Message
 
 __all__ = ["Api"]
 

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from app.mail.callback import Callback, CallbackRefused, NothingAgreed, agreed, documented, each
-from app.mail.events import Kind, MailEvent, Received
+from groundwork.mail.callback import Callback, CallbackRefused, NothingAgreed, agreed, documented, each
+from groundwork.mail.events import Kind, MailEvent, Received
 
 __all__ = ["receive"]
 

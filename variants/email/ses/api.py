@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from provider_server import Answer, HttpApi, Refusal, Request
 from reading import read_email
 
-from app.mail import webhook
-from app.mail.callback import Callback, CallbackRefused
-from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Address, Message
+from groundwork.mail import webhook
+from groundwork.mail.callback import Callback, CallbackRefused
+from groundwork.mail.events import Kind, MailEvent
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from groundwork.mail.message import Address, Message
 
 __all__ = ["Api", "notification", "signed"]
 

@@ -10,9 +10,9 @@ import structlog
 from botocore import exceptions
 from botocore.config import Config
 
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Message
-from app.settings import get_settings
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from groundwork.mail.message import Message
+from groundwork.settings import get_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client

@@ -12,14 +12,14 @@ from moto import mock_aws
 from moto.ses.models import ses_backends
 from provider_api import Api, notification, signed
 
-from app.mail import webhook
-from app.mail.callback import CallbackRefused
-from app.mail.events import Kind, MailEvent
-from app.mail.failures import PermanentFailure, ProviderMisconfigured
-from app.mail.message import Address, Message
-from app.mail.provider import check, send
-from app.mail.webhook import receive
-from app.settings import get_settings
+from groundwork.mail import webhook
+from groundwork.mail.callback import CallbackRefused
+from groundwork.mail.events import Kind, MailEvent
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured
+from groundwork.mail.message import Address, Message
+from groundwork.mail.provider import check, send
+from groundwork.mail.webhook import receive
+from groundwork.settings import get_settings
 
 MESSAGE = Message(to=(Address("ada@example.org"),), subject="Grüße", text="Über\n", html="<p>Hi</p>\n")
 BOUNCE = MailEvent("sns-1", Kind.BOUNCED, "ada@example.org", "ses-1", datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from app.mail.callback import Callback, CallbackRefused, agreed, documented
-from app.mail.events import Kind, MailEvent, Received
+from groundwork.mail.callback import Callback, CallbackRefused, agreed, documented
+from groundwork.mail.events import Kind, MailEvent, Received
 
 __all__ = ["fetch", "receive"]
 

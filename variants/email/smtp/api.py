@@ -14,9 +14,9 @@ from aiosmtpd.smtp import SMTP, Envelope
 from provider_server import Refusal
 from reading import read_email
 
-from app.mail.events import Kind
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Address, Message
+from groundwork.mail.events import Kind
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from groundwork.mail.message import Address, Message
 
 __all__ = ["Answers", "Api"]
 
@@ -40,7 +40,7 @@ class Api:
     secrets: ClassVar[set[str]] = set()
     documented: ClassVar[dict[str, Any]] = {"smtp_port": 587, "smtp_security": "starttls"}
     has_idempotency_keys = False
-    # It has no webhook: see app/mail/webhook.py.
+    # It has no webhook: see groundwork/mail/webhook.py.
     kinds: ClassVar[set[Kind]] = set()
     refusals: ClassVar = {
         "an unknown mailbox": Refusal(Answers(recipient="550 no such user"), PermanentFailure, "550 no such user"),

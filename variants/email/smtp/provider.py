@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import structlog
 
-from app.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
-from app.mail.message import Message
-from app.settings import get_settings
+from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted, TemporaryFailure
+from groundwork.mail.message import Message
+from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
 

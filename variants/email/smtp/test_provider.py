@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from conftest import SetVariable
 from provider_api import Answers, Api
 from structlog.testing import capture_logs
 
-from app.mail.failures import ProviderMisconfigured, TemporaryFailure
-from app.mail.message import Address, Message
-from app.mail.provider import check, send
-from app.settings import SettingsInvalid, get_settings
+from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
+from groundwork.mail.message import Address, Message
+from groundwork.mail.provider import check, send
+from groundwork.settings import SettingsInvalid, get_settings
+from groundwork.testing import SetVariable
 
 MESSAGE = Message(to=(Address("ada@example.org"),), subject="Grüße", text="Hi", html="<p>Hi</p>")
 

@@ -1,7 +1,7 @@
 """An SMTP server reports by mail to the sender, not by HTTP."""
 
-from app.mail.callback import Callback, CallbackRefused
-from app.mail.events import Received
+from groundwork.mail.callback import Callback, CallbackRefused
+from groundwork.mail.events import Received
 
 __all__ = ["receive"]
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from provider_api import PASSWORD, reported
 
-from app.mail.callback import CallbackRefused
-from app.mail.events import Kind
-from app.mail.message import Address, Message
-from app.mail.provider import send
-from app.mail.webhook import receive
-from app.settings import get_settings
+from groundwork.mail.callback import CallbackRefused
+from groundwork.mail.events import Kind
+from groundwork.mail.message import Address, Message
+from groundwork.mail.provider import send
+from groundwork.mail.webhook import receive
+from groundwork.settings import get_settings
 
 ADA, BOB = Address("ada@example.org", "Ada"), Address("bob@example.org", "Bob")
 PLAIN = Message(to=(ADA,), subject="Hello", text="Hi", html="<p>Hi</p>")

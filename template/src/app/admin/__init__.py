@@ -20,17 +20,16 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.accounts.models import SignIn, User
 from app.admin import routes
-from app.audit.models import AuditEvent
-from app.db import engine, new_session
-from app.deliveries.models import ReportedEvent, SuppressedAddress
-from app.jobs.models import Job
-from app.security import TokenInvalid, read_token
 from app.settings import get_settings
-from app.sign_ins.models import SignIn
-from app.users.models import User
+from groundwork.audit import AuditEvent
+from groundwork.data import engine, new_session
+from groundwork.http import TokenInvalid, read_token
+from groundwork.jobs import Job
+from groundwork.mail import ReportedEvent, SuppressedAddress
 
-__all__ = ["add"]
+__all__ = ["VIEWS", "add"]
 
 HEADERS = {
     # Its own files and nothing inline; the images that its style sheets hold, and a form to sign in.
@@ -163,5 +162,15 @@ def add(api: FastAPI) -> None:
     # What it does not answer itself, an absent database for one, is answered as everywhere.
     ours: dict[Any, Any] = {kind: handler for kind, handler in api.exception_handlers.items() if kind is not Exception}
     page.admin.exception_handlers = ours | dict(page.admin.exception_handlers)
-    for view in (Users, Jobs, Mail, Suppressed, Audit):
+    for view in VIEWS:
         page.add_view(view)
+
+
+VIEWS: list[type[ModelView]] = [
+    Users,
+    Jobs,
+    Mail,
+    Suppressed,
+    Audit,
+    # Your own views go below this line.
+]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, primary_key
+from groundwork.data import Base, primary_key
 
 
 class Report(Base):

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.jobs.runner import JobTask, RunningJob
+from app.accounts.models import User
 from app.reports.models import Report
-from app.users.models import User
 from app.worker import celery
+from groundwork.jobs import JobTask, RunningJob
 
 # Stands for the real work of your own report, so that there is some progress to watch.
 SECONDS_PER_DAY = 0.2

@@ -2,7 +2,7 @@
 
 import { drawJobs, drawWaits } from "/app/chart.js";
 
-const API = "/api/v1";
+const API = document.body.dataset.api;
 const $ = (id) => document.getElementById(id);
 const jobs = new Map();
 // The access token lives in this tab's memory; the refresh token is all tabs' own, and goes when a person signs out.

@@ -1,4 +1,4 @@
-"""Serves the page at /app: three files, without a build step."""
+"""Serves the page at /app: four files, without a build step."""
 
 from functools import cache
 from importlib.resources import files
@@ -6,8 +6,8 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
-from app.errors import NotFound
-from app.settings import get_settings
+from app.settings import API, get_settings
+from groundwork.http import NotFound
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,4 +44,6 @@ async def part(name: str) -> Response:
 def _file(name: str) -> Response:
     if name not in FILES:
         raise NotFound
-    return Response(files("app.web").joinpath(name).read_bytes(), media_type=FILES[name], headers=HEADERS)
+    # The page tells its script where the API is.
+    text = files("app.web").joinpath(name).read_text("utf-8").replace("%API%", API)
+    return Response(text, media_type=FILES[name], headers=HEADERS)

@@ -1,0 +1,49 @@
+"""Passwords: whether one is easily guessed, its hash, and whether it matches."""
+
+import os
+from functools import cache
+from threading import BoundedSemaphore
+
+from pwdlib import PasswordHash
+from zxcvbn import zxcvbn
+
+from app.settings import get_settings
+
+__all__ = ["easily_guessed", "hash_password", "hasher", "password_matches"]
+
+hasher = PasswordHash.recommended()
+# A flood of sign-ins must not take 64 MiB for each of forty threads.
+_turn = BoundedSemaphore(os.cpu_count() or 1)
+
+
+def hash_password(password: str) -> str:
+    """Argon2id; takes about 50 ms of CPU and 64 MiB, so call it in a thread."""
+    with _turn:
+        return hasher.hash(password)
+
+
+def password_matches(password: str, password_hash: str | None) -> tuple[bool, str | None]:
+    """Whether it does, and a better hash to keep from now on where the present one is of an older kind.
+
+    Takes as long for None, an unknown address, as for a known one.
+    """
+    with _turn:
+        matches, better = hasher.verify_and_update(password, password_hash or _nobodys_hash())
+    return matches and password_hash is not None, better
+
+
+@cache
+def _nobodys_hash() -> str:
+    return hasher.hash("nobody has this password")
+
+
+def easily_guessed(password: str, email: str) -> str:
+    """Why it would be found within a million tries, in a sentence, or nothing. Up to 50 ms of CPU: call it in a thread.
+
+    It knows 30,000 common passwords, names, words, keyboards and dates, and that people add a year.
+    """
+    # The time grows fast with the length, and what comes after so many characters makes it no weaker.
+    estimate = zxcvbn(password[:32], user_inputs=[email, *email.split("@"), get_settings().project_name])
+    if estimate["score"] >= 2:
+        return ""
+    return str(estimate["feedback"]["warning"]) or "It is easily guessed."

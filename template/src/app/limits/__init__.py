@@ -1,1 +1,0 @@
-"""Bounds on how often somebody may try a password, a link, or to have mail sent."""

@@ -1,0 +1,9 @@
+"""The machinery that the service stands on. It belongs to the template: updates replace it, and it never imports `app`.
+
+Each subpackage exports what `app` may use. With `configure`, `groundwork.api` and `groundwork.settings` that is the
+public API; nothing deeper is. Tests also use the modules of `groundwork.testing`.
+"""
+
+from groundwork.configuration import configure
+
+__all__ = ["configure"]

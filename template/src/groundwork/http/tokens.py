@@ -1,0 +1,48 @@
+"""Signed tokens, and secrets that are given away once."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from groundwork.settings import get_settings
+
+__all__ = ["TokenInvalid", "hash_secret", "new_secret", "read_token", "sign_token"]
+
+
+class TokenInvalid(Exception):
+    """The token is forged, expired, or was signed for another purpose."""
+
+
+def new_secret() -> str:
+    """A secret of 256 random bits as URL-safe text. Give it away once, and store its hash."""
+    return token_urlsafe(32)
+
+
+def hash_secret(secret: str) -> bytes:
+    """The SHA-256 hash of a secret, to be stored. A secret of 256 random bits needs neither salt nor a slow hash."""
+    return sha256(secret.encode()).digest()
+
+
+def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: datetime | None = None) -> str:
+    """A JWT (HS256, SECRET_KEY) for one purpose, such as "access". The same arguments give the same token."""
+    issued_at = issued_at or datetime.now(UTC)
+    claims = {"aud": purpose, "sub": str(subject), "iat": issued_at, "exp": issued_at + lifetime}
+    return jwt.encode(claims, get_settings().secret_key, "HS256")
+
+
+def read_token(purpose: str, token: str) -> UUID:
+    """The subject of a token that was signed for this purpose; raises TokenInvalid. Accepts SECRET_KEY_PREVIOUS too."""
+    keys = [get_settings().secret_key, get_settings().secret_key_previous]
+    options: Any = {"require": ["aud", "sub", "exp"]}
+    try:
+        for key in filter(None, keys):
+            with suppress(jwt.InvalidSignatureError):
+                return UUID(jwt.decode(token, key, ["HS256"], audience=purpose, options=options)["sub"])
+    except (jwt.InvalidTokenError, ValueError) as error:
+        raise TokenInvalid from error
+    raise TokenInvalid

@@ -1,0 +1,135 @@
+"""One attempt at a job: run its task, and commit the effect and the result together, or write down why it ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import structlog
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from groundwork.data.connections import engine
+from groundwork.jobs.endings import costs_nothing, database_lost, seconds_until_retry, tell_owner
+from groundwork.jobs.heartbeat import heartbeat, lease
+from groundwork.jobs.running_job import Final, JobCancelled, JobSession, LeaseLost, RunningJob, as_json, as_text
+from groundwork.jobs.transitions import CLAIM, FAIL, RETRY, STOP_CANCELLED, SUCCEED
+from groundwork.jobs.worker import place
+
+if TYPE_CHECKING:
+    from groundwork.jobs.task import JobTask
+
+__all__ = ["Attempt", "claim"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt at a job that this process has claimed; `row` is what CLAIM returned."""
+
+    task: "JobTask"
+    row: Any
+    token: UUID
+    began: float = field(default_factory=monotonic)
+
+    @property
+    def mine(self) -> dict[str, Any]:
+        return {"job_id": self.row.id, "my_token": self.token}
+
+    def work(self, session: Session) -> dict[str, Any]:
+        """Run the task; returns the parameters of SUCCEED."""
+        row = self.row
+        with structlog.contextvars.bound_contextvars(job_id=str(row.id)):
+            if row.cancelled:
+                raise JobCancelled
+            if row.crashes >= self.task.max_crashes:
+                raise Final(f"Its worker or its database connection died {row.crashes} times; the logs may tell why.")
+            job = RunningJob(row.id, row.attempts, row.created_at, self.token, session)
+            arguments = dict(self.task.arguments.model_validate(row.arguments))
+            return self.mine | {"outcome": as_json(self.task.run(job, **arguments))}
+
+    def alone(self, connection: Connection) -> None:
+        """Run in a transaction of its own. Raises Celery's Ignore where the lease is lost, Retry, or the error."""
+        try:
+            with heartbeat(self.mine), JobSession(connection, expire_on_commit=False) as session:
+                said = self.work(session)
+                # The effect and the result, or neither: the token decides in the same transaction.
+                if session.connection().execute(SUCCEED, said).rowcount == 0:
+                    raise LeaseLost
+                Session.commit(session)
+        except LeaseLost:
+            log.warning("job given to another worker", job_id=str(self.row.id))
+            raise Ignore from None
+        except Exception as error:
+            self.end_badly(error)
+        self.tell()
+
+    def tell(self) -> None:
+        """One line for a job; the row has the rest."""
+        seconds = round(monotonic() - self.began, 3)
+        log.info(
+            "job succeeded", job_id=str(self.row.id), task=self.task.name, attempt=self.row.attempts, seconds=seconds
+        )
+
+    def end_badly(self, error: Exception) -> None:
+        """Write down the error, on another connection: that of the attempt may be what broke."""
+        # Those that died with their worker or their connection do not count.
+        attempt = self.row.attempts - self.row.crashes
+        final, reason = _judge(self.task, attempt, error)
+        if unspent := costs_nothing(error, self.row.created_at):
+            final = False
+        wait = 0 if final else seconds_until_retry(error, attempt, self.task.retry_backoff, self.task.retry_backoff_max)
+        told = self.mine | {"reason": as_text(reason)}
+        with engine().begin() as connection:
+            cancelled = connection.execute(STOP_CANCELLED, self.mine).rowcount
+            if not cancelled and final:
+                if connection.execute(FAIL, told).rowcount:
+                    tell_owner(connection, self.row.id)
+            elif not cancelled:
+                counted = {"unspent": int(unspent), "lost": int(database_lost(error))}
+                connection.execute(RETRY, told | counted | {"delay": timedelta(seconds=wait)})
+        if cancelled:
+            log.info("job cancelled", job_id=str(self.row.id), task=self.task.name)
+            raise Ignore
+        if final:
+            # Celery logs the traceback of what is raised here.
+            log.error("job failed", job_id=str(self.row.id), task=self.task.name, error=repr(error))
+            raise error
+        log.warning(
+            "job will be tried again",
+            job_id=str(self.row.id),
+            task=self.task.name,
+            seconds=round(wait, 1),
+            exc_info=error,
+        )
+        raise Retry(exc=error, when=datetime.now(UTC) + timedelta(seconds=wait))
+
+
+def claim(task: "JobTask", job_ids: Sequence[UUID], connection: Connection) -> list[Attempt]:
+    """Begin an attempt at each job that may run; jobs that ended, run elsewhere or wait are left out.
+
+    A message may be delivered twice.
+    """
+    token = uuid4()
+    claim = {"job_ids": job_ids, "new_token": token, "me": place(task.request.id), "lease": lease()}
+    # One statement is one transaction, and one round trip.
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    rows = connection.execute(CLAIM, claim).all()
+    connection.commit()
+    connection.execution_options(isolation_level="READ COMMITTED")
+    # The oldest first.
+    return [Attempt(task, row, token) for row in sorted(rows, key=lambda row: row.id)]
+
+
+def _judge(task: "JobTask", attempt: int, error: Exception) -> tuple[bool, str]:
+    """Whether this is the end, and what the owner reads: the words of an error that nobody expected stay in the log."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        return True, f"It took longer than {task.soft_time_limit or task.app.conf.task_soft_time_limit} s, its limit."
+    if isinstance(error, (Final, *task.dont_autoretry_for)):
+        return True, str(error)
+    final = attempt >= task.max_attempts and not database_lost(error)
+    return final, f"{type(error).__name__} in attempt {attempt}; the log has the details."

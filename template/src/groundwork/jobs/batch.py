@@ -1,0 +1,99 @@
+"""The jobs of one message: short ones share a transaction, and so the cost of the claim and of the commit."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import structlog
+from celery.exceptions import Ignore, Retry
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from groundwork.data.connections import engine
+from groundwork.jobs.attempt import Attempt
+from groundwork.jobs.heartbeat import heartbeat
+from groundwork.jobs.running_job import JobSession, LeaseLost
+from groundwork.jobs.transitions import RELEASE, SUCCEED
+from groundwork.settings import get_settings
+
+__all__ = ["run_batch"]
+
+log = structlog.get_logger(__name__)
+
+# Seconds for which a finished job waits for others to be committed with it.
+SHARED_SECONDS = 0.1
+
+
+def run_batch(attempts: Sequence[Attempt], connection: Connection) -> None:
+    """Run them; how one ends does not affect the others.
+
+    Jobs not started within JOB_PATIENCE_SECONDS are released for other workers.
+    """
+    until = monotonic() + get_settings().job_patience_seconds
+    waiting = deque(attempts)
+    with heartbeat(*(attempt.mine for attempt in attempts)):
+        try:
+            while waiting and monotonic() < until:
+                _share(waiting, connection)
+        except LeaseLost:
+            log.warning("jobs given to another worker")
+            waiting = deque(attempts)
+    if waiting:
+        with engine().begin() as other:
+            # Only those that are still claimed by this message.
+            other.execute(RELEASE, [attempt.mine for attempt in waiting])
+
+
+def _share(waiting: deque[Attempt], connection: Connection) -> None:
+    """Commit as many jobs as finish in time in one transaction. Raises LeaseLost: then none of them is kept."""
+    until = monotonic() + SHARED_SECONDS
+    done: list[tuple[Attempt, dict[str, Any]]] = []
+    ends: list[tuple[Attempt, Callable[[], None]]] = []
+    try:
+        with connection.begin():
+            while waiting and monotonic() < until and not connection.invalidated:
+                attempt = waiting.popleft()
+                try:
+                    done.append((attempt, _in_savepoint(attempt, connection)))
+                except LeaseLost:
+                    raise
+                except Exception as error:
+                    ends.append((attempt, partial(attempt.end_badly, error)))
+            if done and connection.execute(SUCCEED, [said for _, said in done]).rowcount != len(done):
+                raise LeaseLost
+    except LeaseLost:
+        raise
+    except Exception as error:
+        # A constraint that is checked at the commit, or a lost connection: run alone, each job shows whose fault it was.
+        log.warning("jobs that shared a transaction run one by one", jobs=len(done), exc_info=error)
+        ends += [(attempt, partial(_alone, attempt)) for attempt, _ in done]
+    else:
+        for attempt, _ in done:
+            attempt.tell()
+    for attempt, end in ends:
+        _hear(attempt, end)
+
+
+def _in_savepoint(attempt: Attempt, connection: Connection) -> dict[str, Any]:
+    """Run one job; what it wrote is taken back where it raises."""
+    with JobSession(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session:
+        said = attempt.work(session)
+        Session.commit(session)
+        return said
+
+
+def _alone(attempt: Attempt) -> None:
+    with engine().connect() as connection:
+        attempt.alone(connection)
+
+
+def _hear(attempt: Attempt, end: Callable[[], None]) -> None:
+    """Log what the end of one job raises; Celery would hear only of a message with one job."""
+    try:
+        end()
+    except (Ignore, Retry):
+        pass
+    except Exception as error:
+        log.error("in a message of many jobs", job_id=str(attempt.mine["job_id"]), exc_info=error)

@@ -1,0 +1,97 @@
+"""Entries of the schedule. Every relay looks at them; the database decides which relay enqueues the job of a tick."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from celery.schedules import crontab
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from groundwork.data.connections import new_session
+from groundwork.jobs.enqueueing import enqueue
+from groundwork.jobs.models import Tick
+from groundwork.jobs.task import JobTask
+
+log = structlog.get_logger(__name__)
+
+__all__ = ["Entry", "crontab", "enqueue_ticks", "every"]
+
+
+# Entry("...", task, every(minutes=5)); a crontab's times are in UTC.
+every = timedelta
+# Names of entries whose tick could not be enqueued: said once, not at each look.
+_broken: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task that is enqueued with `arguments` at each tick of `when`: `every(minutes=5)`, or a `crontab` in UTC.
+
+    The database remembers the last tick by `name`: an entry with a new name starts with its next tick. Ticks that were
+    missed are enqueued once.
+    """
+
+    name: str
+    task: JobTask
+    when: timedelta | crontab
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def newest_tick(self, last: datetime, now: datetime) -> datetime | None:
+        """The latest tick after `last` and not after `now`: many that were missed run once."""
+        if isinstance(self.when, timedelta):
+            missed = (now - last) // self.when
+            return last + missed * self.when if missed else None
+        newest, tick = None, _next(self.when, last)
+        while tick <= now:
+            newest, tick = tick, _next(self.when, tick)
+        return newest
+
+
+def _next(when: crontab, tick: datetime) -> datetime:
+    start, step, _ = when.remaining_delta(tick.astimezone(UTC))
+    following: datetime = start + step
+    return following
+
+
+def enqueue_ticks(entries: Iterable[Entry]) -> int:
+    """Enqueue the jobs of the ticks that are due; returns how many. What another relay enqueues meanwhile is left to it."""
+    made = 0
+    with new_session() as session, session.begin():
+        now = session.scalars(select(func.now())).one()
+        last = {tick.name: tick.at for tick in session.scalars(select(Tick))}
+        for entry in entries:
+            try:
+                with session.begin_nested():
+                    made += _enqueue_tick(session, entry, last.get(_tick_name(entry)), now)
+                _broken.discard(entry.name)
+            except Exception as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    raise
+                # Nothing that is wrong with one entry keeps the relay from everything else.
+                if entry.name not in _broken:
+                    log.exception("an entry of the schedule cannot be enqueued", entry=entry.name)
+                _broken.add(entry.name)
+    return made
+
+
+def _tick_name(entry: Entry) -> str:
+    return f"schedule: {entry.name}"
+
+
+def _enqueue_tick(session: Session, entry: Entry, last: datetime | None, now: datetime) -> bool:
+    name = _tick_name(entry)
+    if last is None:
+        session.execute(insert(Tick).values(name=name).on_conflict_do_nothing())
+        return False
+    if (tick := entry.newest_tick(last, now)) is None:
+        return False
+    moved = update(Tick).where(Tick.name == name, Tick.at == last).values(at=tick).returning(Tick.name)
+    if session.execute(moved).one_or_none() is None:
+        return False
+    enqueue(session, entry.task, unique_key=f"{name} {tick.isoformat()}", **entry.arguments)
+    return True

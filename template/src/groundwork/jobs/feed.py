@@ -1,0 +1,68 @@
+"""The jobs of people who watch, as the database has them: a snapshot, and the present state of some jobs."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from psycopg.rows import DictRow
+
+from groundwork.jobs.models import CHANGES
+from groundwork.jobs.schemas import JobOut
+from groundwork.live.hub import Change, Hub, open_hub
+from groundwork.live.reader import Reader
+
+__all__ = ["Feed", "open_streams"]
+
+COLUMNS = ", ".join(["changed_at", *JobOut.model_fields])
+OF_IDS = f"SELECT {COLUMNS} FROM jobs WHERE id = ANY(%(ids)s)"  # noqa: S608
+# What runs or waits, the newest, and what changed since a client was here last: some seconds more, as transactions that
+# began earlier may have been committed later.
+SNAPSHOT = f"""
+    SELECT {COLUMNS} FROM jobs
+    WHERE owner_id = %(owner)s AND (id = %(only)s OR %(only)s IS NULL AND (
+        due_at IS NOT NULL
+        OR changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
+        OR id IN (SELECT id FROM jobs WHERE owner_id = %(owner)s ORDER BY id DESC LIMIT 20)
+    ))
+    ORDER BY id DESC LIMIT 500
+"""  # noqa: S608
+
+
+class Feed:
+    """Reads by one connection that all streams of this process share."""
+
+    def __init__(self) -> None:
+        self._reader = Reader()
+
+    async def snapshot(self, owner: UUID, only: UUID | None, since: int) -> list[Change]:
+        """The jobs that somebody who opens a stream sees first; `since` is the newest version that they know."""
+        rows = await self._reader.read(SNAPSHOT, {"owner": owner, "only": only, "since": since})
+        return [_change(row) for row in rows]
+
+    async def changes(self, ids: Sequence[UUID]) -> list[Change]:
+        """The present states of these jobs."""
+        return [_change(row) for row in await self._reader.read(OF_IDS, {"ids": list(ids)})]
+
+    async def owner_of(self, sign_in_id: UUID, still_signed_in: str) -> UUID | None:
+        """The user of a sign-in, None once it has ended."""
+        rows = await self._reader.read(still_signed_in, {"id": sign_in_id})
+        return rows[0]["id"] if rows else None
+
+    async def close(self) -> None:
+        await self._reader.close()
+
+
+def _change(row: DictRow) -> Change:
+    version = int(row["changed_at"].timestamp() * 1_000_000)
+    return Change(row["id"], version, JobOut.model_validate(row).model_dump_json())
+
+
+@asynccontextmanager
+async def open_streams() -> AsyncIterator[tuple[Feed, Hub]]:
+    """What all streams of a process share, for as long as it serves."""
+    feed = Feed()
+    try:
+        async with open_hub(CHANGES, feed.changes) as hub:
+            yield feed, hub
+    finally:
+        await feed.close()

@@ -1,0 +1,196 @@
+"""Every change of a job's state, one SQL statement each.
+
+queued → running → succeeded | failed | cancelled, and back to queued for a retry, after the death
+of a worker, or when a worker stops. All times are the database's: the clocks of processes differ.
+Core statements, built once, because compiling one costs more than running it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    String,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy import Interval as IntervalType
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from groundwork.jobs.models import Job, Status
+
+NOW = func.now()
+IDLE: dict[str, Any] = {"token": None, "worker": None}
+_cancelled = Job.cancel_requested_at.is_not(None)
+UNFINISHED = (Status.QUEUED, Status.RUNNING)
+
+
+def _after(name: str) -> ColumnElement[Any]:
+    return NOW + bindparam(name, type_=IntervalType)
+
+
+def _history(reason: ColumnElement[Any]) -> ColumnElement[Any]:
+    """With the attempt that ends now."""
+    ended = func.clock_timestamp()
+    attempt = func.jsonb_build_object("started_at", Job.started_at, "ended_at", ended, "error", cast(reason, Text))
+    return Job.history.concat(func.jsonb_build_array(attempt))
+
+
+def _queued(run_at: ColumnElement[Any], due_at: ColumnElement[Any], reason: ColumnElement[Any]) -> dict[str, Any]:
+    """Back to the queue, unless somebody has cancelled it meanwhile."""
+    return IDLE | {
+        "status": case((_cancelled, literal(Status.CANCELLED, Job.status.type)), else_=Status.QUEUED),
+        "due_at": case((_cancelled, None), else_=due_at),
+        "finished_at": case((_cancelled, func.clock_timestamp())),
+        "run_at": run_at,
+        "history": _history(reason),
+    }
+
+
+# What a claimed job belongs to: this token. Zero rows: it belongs to another attempt by now.
+MINE = update(Job).where(Job.id == bindparam("job_id"), Job.token == bindparam("my_token"))
+FINISHED = IDLE | {"due_at": None, "finished_at": func.clock_timestamp()}
+REASON = bindparam("reason", type_=String)
+
+CLAIM = (
+    update(Job)
+    .where(Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), Job.status == Status.QUEUED, Job.run_at <= NOW)
+    .values(
+        status=Status.RUNNING,
+        token=bindparam("new_token"),
+        worker=bindparam("me"),
+        attempts=Job.attempts + 1,
+        started_at=NOW,
+        due_at=_after("lease"),
+    )
+    .returning(
+        Job.id,
+        Job.arguments,
+        Job.attempts,
+        Job.crashes,
+        Job.created_at,
+        _cancelled.label("cancelled"),
+        # A claim that a crash of PostgreSQL takes back did no harm: its commit need not wait for the disk.
+        func.set_config("synchronous_commit", "off", True),
+    )
+)
+EXTEND = MINE.values(due_at=_after("lease"))
+PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(_cancelled)
+SUCCEED = MINE.values(status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED)
+FAIL = MINE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED)
+STOP_CANCELLED = MINE.where(_cancelled).values(
+    status=Status.CANCELLED, error=None, history=_history(literal("cancelled")), **FINISHED
+)
+RETRY = MINE.values(
+    error=REASON,
+    attempts=Job.attempts - bindparam("unspent", 0, type_=Integer),
+    crashes=Job.crashes + bindparam("lost", 0, type_=Integer),
+    **_queued(_after("delay"), _after("delay"), REASON),
+)
+
+# What was claimed and is not begun, for others.
+RELEASE = MINE.values(_queued(NOW, NOW, literal("")) | {"attempts": Job.attempts - 1, "history": Job.history})
+
+# The main process of a worker speaks for its attempts, without their tokens: for all of them, or for that of one message.
+# The first condition has an index.
+RUNS = update(Job).where(Job.due_at.is_not(None), Job.status == Status.RUNNING)
+OF_WORKER = RUNS.where(func.starts_with(Job.worker, bindparam("me")))
+OF_MESSAGE = RUNS.where(Job.worker == bindparam("me"))
+OUT_OF_TIME = OF_MESSAGE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED).returning(
+    Job.id
+)
+# The attempt does not count: the job did nothing wrong.
+GIVE_BACK = OF_WORKER.values(attempts=Job.attempts - 1, **_queued(NOW, NOW, literal("the worker was stopped")))
+
+# At once after the first death of a worker; after each further one there is more time to come to rest.
+CRASH_PAUSE = Job.crashes * Job.crashes * literal(timedelta(seconds=5), IntervalType)
+DEATH = literal("the worker died")
+WORKER_LOST = OF_MESSAGE.values(crashes=Job.crashes + 1, **_queued(NOW + CRASH_PAUSE, NOW + CRASH_PAUSE, DEATH))
+# What waits behind another job in its message, which is not worked on any more.
+SEND_AGAIN = (
+    update(Job).where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at <= NOW).values(due_at=NOW)
+)
+
+# The relay. A message that no worker has answered is sent again, less and less often.
+LONGEST_PATIENCE = timedelta(minutes=10)
+_due = (
+    select(Job.id)
+    .where(Job.due_at <= NOW)
+    .order_by(Job.due_at)
+    .limit(bindparam("batch", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_died = Job.status == Status.RUNNING
+_patience = bindparam("patience", type_=IntervalType)
+_next_look = func.greatest(_patience, func.least(NOW - Job.run_at, literal(LONGEST_PATIENCE, IntervalType)))
+_pause_or_send = case((Job.crashes > 0, NOW + CRASH_PAUSE), else_=NOW + _patience)
+_lost = _queued(NOW + CRASH_PAUSE, _pause_or_send, DEATH) | {"crashes": Job.crashes + 1}
+_kept = {name: getattr(Job, name) for name in _lost.keys() - IDLE} | {"due_at": NOW + _next_look}
+TAKE = (
+    update(Job)
+    .where(Job.id == _due.c.id)
+    .values(IDLE | {name: case((_died, _lost[name]), else_=kept) for name, kept in _kept.items()})
+    # A job that is to come to rest first is published at its next turn.
+    .returning(
+        Job.id,
+        Job.task,
+        Job.queue,
+        Job.due_at,
+        Job.crashes,
+        and_(Job.status == Status.QUEUED, Job.run_at <= NOW).label("ready"),
+    )
+)
+# Only rows that are as TAKE left them: the message may have arrived although sending it failed.
+PUT_BACK = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.due_at == bindparam("looked_at"), Job.status == Status.QUEUED)
+    .values(due_at=_after("pause"))
+)
+# Messages in the memory of a process are gone with it, and so are the attempts that it made.
+FORGOTTEN = update(Job).where(Job.due_at.is_not(None), Job.run_at <= NOW).values(due_at=NOW)
+
+# People cancel a waiting job at once; a running one is asked to stop, and asking twice changes nothing.
+_waits = Job.status == Status.QUEUED
+CANCEL = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.status.in_(UNFINISHED))
+    .values(
+        status=case((_waits, literal(Status.CANCELLED, Job.status.type)), else_=Job.status),
+        due_at=case((_waits, None), else_=Job.due_at),
+        finished_at=case((_waits, func.clock_timestamp())),
+        error=case((_waits, None), else_=Job.error),
+        cancel_requested_at=func.coalesce(Job.cancel_requested_at, NOW),
+    )
+)
+# What waits for its next attempt, or for its time, need not: people know when the cause is gone.
+RUN_NOW = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at > NOW)
+    .values(run_at=NOW, due_at=NOW)
+)
+RUN_AGAIN = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"), Job.status.in_((Status.FAILED, Status.CANCELLED)))
+    .values(
+        status=Status.QUEUED,
+        run_at=NOW,
+        due_at=NOW,
+        attempts=0,
+        crashes=0,
+        cancel_requested_at=None,
+        progress=None,
+        error=None,
+        finished_at=None,
+    )
+)

@@ -1,0 +1,80 @@
+"""The environment of `app dev`: one at a time in a folder, with what needs nothing installed."""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from groundwork.embedded import embedded_postgres
+from groundwork.settings import SettingsInvalid
+
+__all__ = ["FOLDER", "alone", "development_environment"]
+
+FOLDER = Path(".dev")
+ENVIRONMENT = FOLDER / "env"
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """The only one in this folder: two would share one database and one .dev/env."""
+    FOLDER.mkdir(exist_ok=True)
+    # This process alone holds it, none that it starts: it is free when this one ends, however that happens.
+    with (FOLDER / "lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            address = dotenv_values(ENVIRONMENT).get("PUBLIC_URL", "an address that it will print")
+            raise SettingsInvalid(f"`app dev` runs already in this folder, at {address}; stop it first.") from None
+        yield
+
+
+@contextmanager
+def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
+    """The services that a person has named, and for the rest what needs nothing installed.
+
+    Kept in .dev/env meanwhile, so that `app doctor` or `app create-admin` in a second terminal
+    work on the same database. A .env made for production decides neither the environment nor
+    where mail goes: only a variable of this terminal does.
+    """
+    _refuse_a_taken_port(host, port)
+    given = {name: value for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
+    values = {
+        "ENVIRONMENT": "development",
+        "PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{host}:{port}"),
+        "MAIL_DRY_RUN": os.environ.get("MAIL_DRY_RUN", "true"),
+        "MAIL_OUTBOX": os.environ.get("MAIL_OUTBOX", str(FOLDER / "outbox")),
+        # Below our own patience with the worker: it gives its jobs back before it is killed.
+        "WORKER_STOP_SECONDS": given.get("WORKER_STOP_SECONDS") or "3",
+        "SECRET_KEY": given.get("SECRET_KEY") or _kept_secret(FOLDER / "secret_key"),
+        "DATABASE_URL": given.get("DATABASE_URL") or embedded_postgres(FOLDER / "postgres"),
+        "BROKER_URL": given.get("BROKER_URL") or "memory://localhost",
+    }
+    ENVIRONMENT.touch(mode=0o600)
+    ENVIRONMENT.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
+    try:
+        yield values
+    finally:
+        ENVIRONMENT.unlink(missing_ok=True)
+
+
+def _refuse_a_taken_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsInvalid(f"{host}:{port}: {error.strerror}; choose another --host or --port.") from None
+
+
+def _kept_secret(file: Path) -> str:
+    """A random secret, made at the first call: signed-in users stay so through restarts."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(48))
+    return file.read_text()

@@ -1,0 +1,107 @@
+from collections.abc import Iterator
+from enum import Enum
+
+import pytest
+from alembic.command import downgrade
+from alembic.config import Config
+from sqlalchemy import make_url, select, text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from support import run
+
+from app.settings import get_settings
+from groundwork.data import Base, engine
+from groundwork.testing import SetVariable
+from groundwork.testing.environment import create_database, drop_database
+
+
+@pytest.fixture
+def own_database(set_variable: SetVariable) -> Iterator[None]:
+    """One that no other test needs: a migration that cannot be taken back, or not run again, breaks it."""
+    url = make_url(get_settings().database_url)
+    set_variable("DATABASE_URL", url.set(database=f"own_{url.database}").render_as_string(hide_password=False))
+    create_database()
+    yield
+    drop_database()
+
+
+@pytest.mark.usefixtures("own_database", "relay_looked")
+def test_migrating_brings_the_tables_up_to_date_and_then_changes_nothing() -> None:
+    downgrade(Config("alembic.ini"), "0001")
+    assert "at 0001" in run("doctor")[1]
+
+    codes = [run("migrate")[0] for _ in range(2)]
+
+    assert codes == [0, 0]
+    assert run("doctor")[0] == 0
+
+
+@pytest.mark.usefixtures("own_database", "relay_looked")
+def test_the_doctor_misses_the_migration_of_a_changed_model_and_minds_no_table_of_others() -> None:
+    with engine().begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE of_others (id int PRIMARY KEY); CREATE INDEX ON of_others (id)")
+    with_others = run("doctor")
+    with engine().begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE users DROP COLUMN verified_at")
+
+    code, output = run("doctor")
+
+    assert with_others[0] == 0, with_others[1]
+    assert code == 1
+    remedy = 'uv run alembic revision --autogenerate -m "..."'
+    assert f"!!  migrations no migration has what the models say of users  ->  {remedy}" in output
+
+
+@pytest.mark.usefixtures("own_database")
+def test_a_command_that_finds_no_tables_names_the_remedy() -> None:
+    downgrade(Config("alembic.ini"), "base")
+
+    refused = run("jobs", "list")
+
+    assert refused == (
+        1,
+        'The tables are not up to date, relation "jobs" does not exist; run `uv run app migrate`.\n',
+    )
+
+
+@pytest.mark.usefixtures("own_database")
+def test_a_migration_that_fails_is_seen_with_its_cause() -> None:
+    downgrade(Config("alembic.ini"), "base")
+    with engine().begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE users (id int)")
+
+    with pytest.raises(ProgrammingError, match='relation "users" already exists'):
+        run("migrate")
+
+
+class Shade(Enum):
+    PALE = "pale"
+    DARK = "dark"
+
+
+class Table(DeclarativeBase):
+    """As Base, and in no migration."""
+
+    type_annotation_map = Base.type_annotation_map
+
+
+class Paint(Table):
+    __tablename__ = "paints"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    shade: Mapped[Shade | None]
+
+
+def test_an_enum_is_the_text_of_its_value() -> None:
+    paints = Table.metadata.tables["paints"]
+    with engine().connect() as connection:
+        paints.create(connection)
+        with Session(connection) as session:
+            session.add(Paint(name="ash", shade=Shade.PALE))
+            session.flush()
+            session.expire_all()
+            read = session.scalars(select(Paint)).one().shade
+            stored = session.execute(text("SELECT shade, pg_typeof(shade)::text FROM paints")).one()
+        connection.rollback()
+
+    assert read is Shade.PALE
+    assert tuple(stored) == ("pale", "character varying")

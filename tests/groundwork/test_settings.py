@@ -1,0 +1,138 @@
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from app.main import create_app
+from groundwork.http.tokens import TokenInvalid, read_token, sign_token
+from groundwork.settings import SettingsInvalid, get_settings
+
+COMPLETE = {
+    "DATABASE_URL": "postgresql+asyncpg://ada:p%40ss@db/app",
+    "BROKER_URL": "amqp://broker",
+    "SECRET_KEY": "0123456789abcdef" * 2,
+    "PUBLIC_URL": "https://example.org",
+    "ENVIRONMENT": "production",
+    "MAIL_DRY_RUN": "true",
+}
+
+
+@pytest.fixture(autouse=True)
+def _read_again(monkeypatch: pytest.MonkeyPatch) -> object:
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name.upper(), str(value))
+    get_settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+def test_one_url_serves_every_driver() -> None:
+    assert get_settings().database_url == "postgresql://ada:p%40ss@db/app"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SECRET_KEY", "", "SECRET_KEY: not set; set it in the environment"),
+        ("SECRET_KEY", "short", "SECRET_KEY: has fewer than 32 characters; make one with"),
+        ("DATABASE_URL", "", "DATABASE_URL: not set"),
+        ("DATABASE_URL", "sqlite:///x.db", "sqlite is not supported; use postgresql://"),
+        ("DATABASE_URL", "nonsense", "is not a URL such as postgresql://"),
+        ("BROKER_URL", "memory://", "BROKER_URL=memory:// is for development only; correct it"),
+        ("PUBLIC_URL", "x.example.org", "PUBLIC_URL: 'x.example.org' is not a URL; use https://x.example.org; correct"),
+        ("PUBLIC_URL", "https://", "PUBLIC_URL: Input should be a valid URL, empty host"),
+        ("PUBLIC_URL", "http://example.org", "PUBLIC_URL=http://example.org/ is not https, and passwords travel there"),
+        ("SECRET_KEY", "ab" * 20, "SECRET_KEY repeats a few characters; make one with"),
+        ("SECRET_KEY_PREVIOUS", "ab" * 20, "SECRET_KEY_PREVIOUS repeats a few characters"),
+        ("SECRET_KEY_PREVIOUS", "short", "SECRET_KEY_PREVIOUS: has fewer than 32 characters"),
+        ("BROKER_URL", "amqp://guest:guest@db", "BROKER_URL has the password of an example; choose another one"),
+        ("DATABASE_URL", "postgresql://app:app@db/app", "DATABASE_URL has the password of an example"),
+        ("SECRETS_DIR", "/nowhere", "SECRETS_DIR: /nowhere is not a folder; correct it in the environment"),
+        ("TRUSTED_HOSTS", "*", "TRUSTED_HOSTS: '*' is not a name of a host; use app.example.org"),
+        ("TRUSTED_HOSTS", "https://a.example", "TRUSTED_HOSTS: 'https://a.example' is not a name of a host"),
+        ("CORS_ORIGINS", "*", "CORS_ORIGINS: '*' is not an origin; use https://app.example.org"),
+        ("CORS_ORIGINS", "https://a.example/b", "CORS_ORIGINS: 'https://a.example/b' is not an origin"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsInvalid) as raised:
+        get_settings()
+
+    assert sentence in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_wrong_sender_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_FROM", "nobody")
+
+    with pytest.raises(SettingsInvalid, match="MAIL_FROM: 'nobody' is not one address; write Ada Lovelace <ada@"):
+        create_app()
+
+
+def test_a_secret_that_may_not_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.delenv("SECRET_KEY")
+    (tmp_path / "secret_key").write_bytes(b"\xff" * 40)
+
+    with pytest.raises(SettingsInvalid, match=r"secret_key.*: 'utf-8' codec can't decode"):
+        get_settings()
+
+
+def test_several_brokers_in_one_setting_are_for_celery_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "sentinel://:long-one@a:26379;sentinel://:long-one@b:26379")
+
+    assert get_settings().broker_url.startswith("sentinel://")
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "my-top-secret-" * 4)
+
+    assert "top-secret" not in repr(get_settings())
+    assert "p%40ss" not in repr(get_settings())
+
+
+def test_everything_unsafe_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "redis://:changeme@redis")
+    monkeypatch.setenv("SECRET_KEY", "a" * 40)
+
+    with pytest.raises(SettingsInvalid) as refused:
+        get_settings()
+
+    assert "BROKER_URL has" in str(refused.value)
+    assert "SECRET_KEY repeats" in str(refused.value)
+    assert "changeme" not in str(refused.value)
+
+
+def test_secrets_come_from_files_too_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.delenv("SECRET_KEY")
+    for name, secret in (("secret_key", "from a file, " * 4), ("broker_url", "redis://elsewhere")):
+        (tmp_path / name).write_text(f"{secret}\n")
+
+    assert get_settings().secret_key == ("from a file, " * 4).strip()
+    assert get_settings().broker_url == "amqp://broker"
+
+
+def test_what_the_previous_key_signed_is_believed_and_what_a_third_signed_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject, old = UUID(int=7), "the key of before " * 2
+    monkeypatch.setenv("SECRET_KEY", old)
+    get_settings.cache_clear()
+    token = sign_token("access", subject, timedelta(minutes=1))
+
+    monkeypatch.setenv("SECRET_KEY", COMPLETE["SECRET_KEY"])
+    monkeypatch.setenv("SECRET_KEY_PREVIOUS", old)
+    get_settings.cache_clear()
+    assert read_token("access", token) == subject
+    with pytest.raises(TokenInvalid):
+        read_token("ticket", token)
+
+    monkeypatch.delenv("SECRET_KEY_PREVIOUS")
+    get_settings.cache_clear()
+    with pytest.raises(TokenInvalid):
+        read_token("access", token)

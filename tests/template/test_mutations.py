@@ -1,0 +1,298 @@
+"""Every ring can fail: each fault that it is there to find turns it red, for the reason that it is."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import copier
+import pytest
+from conftest import present_or_skipped
+
+from combinations import DEFAULTS, TEMPLATE, Answers, as_only
+from run_folder import RunFolder
+from services import database, namespace, url_of
+from snapshot import snapshot
+from suite import UV, add_ring, execute, place, ring_commands
+
+Break = Callable[[Path], None]
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is broken in a copy of the template, which tests look for it, and what they say."""
+
+    name: str
+    breaks: Break
+    found_by: str
+    says: str
+    answers: tuple[tuple[str, str], ...] = ()
+
+
+def replace(file: str, old: str, new: str) -> Break:
+    def apply(template: Path) -> None:
+        path = template / file
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {file}: choose another fault"
+        path.write_text(text.replace(old, new, 1))
+
+    return apply
+
+
+RENDERS, RUNS = "tests/template/test_combinations.py", "tests/template/test_matrix.py"
+FAULTS = [
+    Fault(
+        "a broken file",
+        replace("template/src/groundwork/tools/terminal.py", "def ", "def def "),
+        RENDERS,
+        r"SyntaxError|invalid syntax",
+    ),
+    Fault("a Jinja tag left over", replace("template/alembic.ini", "[", "{# note #}\n["), RENDERS, r"alembic\.ini"),
+    Fault(
+        "a misspelt answer in a file",
+        replace("template/pyproject.toml.jinja", "{{ celery_requirement }}", "{{ celery_requirment }}"),
+        RENDERS,
+        r"'celery_requirment' is undefined",
+    ),
+    Fault(
+        "a misspelt choice",
+        replace("copier.yml", ": resend", ": resned"),
+        RENDERS,
+        r"variants/email/resned/\w+\.py",
+        (("email_provider", "resned"),),
+    ),
+    Fault(
+        "a choice without a variant",
+        replace("copier.yml", "  default: outbox", "    Pigeon Post: pigeon\n  default: outbox"),
+        RENDERS,
+        r"variants/email/pigeon/\w+\.py",
+        (("email_provider", "pigeon"),),
+    ),
+    Fault(
+        "a line that is not formatted",
+        replace("variants/database/async.py", " = ", "  =  "),
+        RENDERS,
+        r"ruff format --check",
+    ),
+    Fault(
+        "a dependency that nobody declares",
+        replace("template/pyproject.toml.jinja", '    "css-inline>=0.23",\n', ""),
+        RUNS,
+        r'module named "css_inline"',
+    ),
+    Fault(
+        "a wrong type",
+        replace("template/src/groundwork/jobs/relay.py", "return len(taken)", "return str(len(taken))"),
+        RUNS,
+        r"uv run mypy .* ended with 1",
+    ),
+    Fault(
+        "a provider's wrong address",
+        replace("variants/email/resend/settings.py", "https://api.resend.com", "https://api.resend.test"),
+        RUNS,
+        r"FAILED tests/providers/test_provider_contract\.py::test_the_addresses_are_the_documented_ones",
+        (("email_provider", "resend"), ("broker", "redis"), ("database", "sync")),
+    ),
+    Fault(
+        "a commit that is forgotten",
+        replace("template/src/app/accounts/routes/users.py.jinja", "await session.commit()", "await session.flush()"),
+        RUNS,
+        r"FAILED tests/test_registration\.py::test_a_new_user_is_stored_and_gets_a_mail_to_verify_the_address",
+    ),
+]
+
+
+GROUNDWORK = "template/src/groundwork"
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A guarantee that is taken from a copy of the template, and the test of a ring that misses it."""
+
+    name: str
+    breaks: Break
+    missed_by: str
+    provider: str = "outbox"
+
+    @property
+    def ring(self) -> str:
+        """The name of its folder; empty for the own suite."""
+        return self.missed_by.partition("/")[0] if "/" in self.missed_by else ""
+
+
+BREACHES = [
+    Breach(
+        "the fence: an attempt that lost its lease commits",
+        replace(f"{GROUNDWORK}/jobs/transitions.py", ', Job.token == bindparam("my_token"))', ")"),
+        "groundwork/test_runner.py::test_a_worker_that_lost_its_lease_keeps_nothing",
+    ),
+    Breach(
+        "the claim: a message that comes twice runs twice",
+        replace(
+            f"{GROUNDWORK}/jobs/transitions.py",
+            "Job.status == Status.QUEUED, Job.run_at <= NOW)\n    .values(",
+            "Job.run_at <= NOW)\n    .values(",
+        ),
+        "groundwork/test_runner.py::test_a_message_delivered_three_times_has_one_effect",
+    ),
+    Breach(
+        "one transaction: the effect is committed before the result",
+        replace(
+            f"{GROUNDWORK}/jobs/attempt.py",
+            "                said = self.work(session)\n",
+            "                said = self.work(session)\n                Session.commit(session)\n",
+        ),
+        "groundwork/test_runner.py::test_a_worker_that_lost_its_lease_keeps_nothing",
+    ),
+    Breach(
+        "the lease: nobody extends it",
+        replace(f"{GROUNDWORK}/jobs/heartbeat.py", "connection.execute(EXTEND, now_running)", "pass"),
+        "groundwork/test_runner.py::test_the_lease_of_a_long_job_is_extended_while_it_runs",
+    ),
+    Breach(
+        "the relay: what the broker refused is not due again",
+        replace(f"{GROUNDWORK}/jobs/relay.py", "connection.execute(PUT_BACK, rows)", "pass"),
+        "groundwork/test_relay.py::test_a_job_that_cannot_be_published_does_not_hold_up_the_others",
+    ),
+    Breach(
+        "the relay: two of them publish the same jobs",
+        replace(f"{GROUNDWORK}/jobs/transitions.py", "    .with_for_update(skip_locked=True)\n", ""),
+        "groundwork/test_relay.py::test_relays_side_by_side_publish_each_job_once",
+    ),
+    Breach(
+        "the schedule: each relay enqueues the job of a tick",
+        replace(
+            f"{GROUNDWORK}/jobs/entries.py",
+            "if session.execute(moved).one_or_none() is None:",
+            "if session.execute(moved) is None:",
+        ),
+        "groundwork/test_schedule.py::test_relays_side_by_side_make_one_job_of_a_tick",
+    ),
+    Breach(
+        "the death of a worker: its job waits for the lease",
+        replace(f"{GROUNDWORK}/jobs/supervisor.py", "_write(WORKER_LOST, [here])", "pass"),
+        "groundwork/test_supervisor.py::test_the_main_process_writes_down_how_a_process_ended",
+    ),
+    Breach(
+        "cancelling: a cancelled job is retried",
+        replace(
+            f"{GROUNDWORK}/jobs/transitions.py", "MINE.where(_cancelled).values(", "MINE.where(~_cancelled).values("
+        ),
+        "groundwork/test_cancelling.py::test_a_cancelled_job_stops_where_it_asks_and_keeps_nothing",
+    ),
+    Breach(
+        "one's own: a stream shows the jobs of everybody",
+        replace(f"{GROUNDWORK}/jobs/feed.py", "owner_id = %(owner)s AND (id", "owner_id IS NOT NULL AND (id"),
+        "groundwork/test_live.py::test_a_socket_of_one_job_shows_no_other_and_none_of_somebody_else",
+    ),
+    Breach(
+        "the ticket: an access token opens a socket",
+        replace(f"{GROUNDWORK}/jobs/events.py", 'read_token("ticket", ticket)', 'read_token("access", ticket)'),
+        "groundwork/test_live.py::test_no_socket_without_a_ticket_or_from_another_sites_page",
+    ),
+    Breach(
+        "the headers: an answer lets a browser do what it likes",
+        replace(
+            f"{GROUNDWORK}/http/middleware.py", "    api.add_middleware(SafeHeaders, headers=safe_headers())\n", ""
+        ),
+        "groundwork/test_http.py::test_every_answer_has_the_headers_that_keep_browsers_from_mischief",
+    ),
+    Breach(
+        "the bound of a body",
+        replace(
+            f"{GROUNDWORK}/http/middleware.py", "    api.add_middleware(BodyLimit, most=settings.max_body_bytes)\n", ""
+        ),
+        "groundwork/test_http.py::test_a_large_request_is_refused_whether_it_says_so_or_not",
+    ),
+    Breach(
+        "the limit of tries",
+        replace(f"{GROUNDWORK}/http/throttle.py.jinja", "if tries > bounds[key]]", "if tries > bounds[key] + 100]"),
+        "test_limits.py::test_passwords_of_one_address_are_tried_ten_times",
+    ),
+    Breach(
+        "the signature of a webhook",
+        replace(
+            f"{GROUNDWORK}/mail/callback.py",
+            "if not sum(hmac.compare_digest",
+            "if False and not sum(hmac.compare_digest",
+        ),
+        "providers/test_webhook_contract.py::test_what_was_changed_is_not_believed",
+        "resend",
+    ),
+    Breach(
+        "the age of a webhook",
+        replace(f"{GROUNDWORK}/mail/callback.py", "if not age <= tolerance:", "if not age <= tolerance * 1000:"),
+        "providers/test_webhook_contract.py::test_what_was_changed_is_not_believed",
+        "resend",
+    ),
+    Breach(
+        "administrators: anybody may list users",
+        replace("template/src/app/accounts/auth.py.jinja", "    if not user.admin:\n        raise NotAdmin\n", ""),
+        "test_permissions.py::test_every_route_answers_as_the_table_says",
+    ),
+]
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=lambda breach: breach.name)
+def test_a_ring_misses_what_is_taken_from_it(tmp_path: Path, run_folder: RunFolder, breach: Breach) -> None:
+    mutant, project = tmp_path / "template", tmp_path / "project"
+    snapshot(TEMPLATE, mutant)
+    breach.breaks(mutant)
+    answers = {"email_provider": breach.provider}
+    copier.run_copy(str(mutant), project, data=answers, defaults=True, quiet=True)
+    if breach.ring:
+        add_ring(project, breach.ring, breach.provider)
+    with present_or_skipped():
+        url_of(run_folder, "postgresql")
+        url_of(run_folder, "redis")
+
+    sync, *_, pytest_command = ring_commands(breach.ring) if breach.ring else ("uv sync", "uv run pytest tests")
+    command = pytest_command.replace(f"pytest tests/{breach.ring}".rstrip("/"), f"pytest -x tests/{breach.missed_by}")
+    with database(run_folder) as database_url, namespace(run_folder, "redis") as broker_url:
+        services = {"TEST_DATABASE_URL": database_url, "TEST_BROKER_URL": broker_url}
+        environment = place().environment(sys.executable) | services
+        folder = place().put(project)
+        execute("bash", "-ec", f"{sync} --quiet", cwd=folder, **environment)
+        with pytest.raises(AssertionError) as red:
+            execute("bash", "-ec", command, cwd=folder, **environment)
+
+    assert f"FAILED tests/{breach.missed_by}" in str(red.value)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_matrix_turns_red(tmp_path: Path, run_folder: RunFolder, fault: Fault) -> None:
+    mutant = tmp_path / "template"
+    snapshot(TEMPLATE, mutant)
+    fault.breaks(mutant)
+
+    with ExitStack() as held:
+        services = {}
+        if fault.found_by == RUNS:
+            with present_or_skipped():
+                services["TEST_DATABASE_URL"] = url_of(run_folder, "postgresql")
+                services["TEST_REDIS_URL"] = held.enter_context(namespace(run_folder, "redis"))
+        code, output = outcome_of(mutant, fault.found_by, dict(fault.answers), services)
+
+    assert code == 1, output
+    assert re.search(fault.says, output), output
+    if fault.found_by == RUNS:
+        kept = re.search(r"Again by hand:\n.*?cd (\S+) &&", output)
+        assert kept, output
+        assert (Path(kept[1]) / "pyproject.toml").exists()
+
+
+def outcome_of(template: Path, file: str, answers: Answers, services: dict[str, str]) -> tuple[int, str]:
+    only = as_only({axis: DEFAULTS[axis] for axis in ("broker", "database", "email_provider")} | answers)
+    words = [sys.executable, "-m", "pytest", "-n0", file, "--only", only]
+    kept = template.parent / "kept"
+    kept.mkdir()
+    # -x for the rendered project's pytest too: the first failure is enough.
+    environment = {"PYTEST_ADDOPTS": "-x", "TMPDIR": str(kept), "PATH": f"{UV.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(words, cwd=template, env=os.environ | environment | services, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
