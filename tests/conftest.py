@@ -166,4 +166,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """A suite waits for its worker and its leases for a third of the time; each needs one of Redis's sixteen databases."""
-    return min(2 * (os.cpu_count() or 1), 12)
+    return max(1, min(3 * (os.cpu_count() or 1) // 2, 12))
