@@ -119,15 +119,6 @@ def test_attempts_that_died_with_their_worker_are_not_counted_as_errors(
     assert run_job(job).state == "RETRY"
 
 
-def test_a_task_does_not_commit(session: Session, run_job: RunJob, then: Then) -> None:
-    then(lambda job: job.session.commit())
-    job = enqueue(session, add_user, email="ada@example.org")
-    session.commit()
-
-    assert run_job(job).state == "RETRY"
-    assert users(session) == 0
-
-
 def test_a_job_that_kills_its_workers_stops_with_a_clear_error(session: Session, run_job: RunJob) -> None:
     job = enqueue(session, add_user, email="ada@example.org")
     session.commit()

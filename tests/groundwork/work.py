@@ -15,7 +15,7 @@ from groundwork.jobs.running_job import RunningJob
 from groundwork.jobs.task import JobTask
 from groundwork.mail.failures import PermanentFailure
 
-__all__ = ["Then", "add_user", "add_user_in_company", "add_users", "users", "write"]
+__all__ = ["Then", "act", "act_in_company", "add_user", "add_user_in_company", "add_users", "users", "write"]
 
 Then = Callable[[Callable[[RunningJob], object]], None]
 
@@ -48,6 +48,17 @@ def add_user_in_company(job: RunningJob, email: str) -> None:
     """A short job, whose message may have others."""
     job.session.add(User(email=email, password_hash=""))
     job.session.flush()
+    then(job)
+
+
+@celery.task(base=JobTask)
+def act(job: RunningJob) -> None:
+    """What the test says with the fixture `then`."""
+    then(job)
+
+
+@celery.task(base=JobTask, batch_size=3)
+def act_in_company(job: RunningJob) -> None:
     then(job)
 
 

@@ -145,10 +145,16 @@ BREACHES = [
         "one transaction: the effect is committed before the result",
         replace(
             f"{GROUNDWORK}/jobs/attempt.py",
-            "                said = self.work(session)\n",
-            "                said = self.work(session)\n                Session.commit(session)\n",
+            "                    said = self.work(session)\n",
+            "                    said = self.work(session)\n                    guard.ending = True\n"
+            "                    session.commit()\n",
         ),
         "groundwork/test_runner.py::test_a_worker_that_lost_its_lease_keeps_nothing",
+    ),
+    Breach(
+        "one transaction: a task commits it",
+        replace(f"{GROUNDWORK}/jobs/one_transaction.py", '        "commit": _commits,\n', ""),
+        "groundwork/test_one_transaction.py::test_those_that_share_its_transaction_have_their_effect_once",
     ),
     Breach(
         "the lease: nobody extends it",

@@ -25,7 +25,12 @@ from updating import THEIRS, commit, files, in_doubt, old_service, tagged_releas
 pytestmark = pytest.mark.slow
 DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
 # Names of 0.3.0 that no owner needs any more, and nothing stands for.
-GONE = {"app.jobs.endings.NOTICE", "app.jobs.many.run_many", "app.security.mailed_secret"}
+GONE = {
+    "app.jobs.endings.NOTICE",
+    "app.jobs.many.run_many",
+    "app.jobs.running.JobSession",
+    "app.security.mailed_secret",
+}
 
 
 @pytest.fixture

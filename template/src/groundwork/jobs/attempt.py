@@ -15,14 +15,16 @@ from sqlalchemy.orm import Session
 from groundwork.data.connections import engine
 from groundwork.jobs.endings import costs_nothing, database_lost, seconds_until_retry, tell_owner
 from groundwork.jobs.heartbeat import heartbeat, lease
-from groundwork.jobs.running_job import Final, JobCancelled, JobSession, LeaseLost, RunningJob, as_json, as_text
-from groundwork.jobs.transitions import CLAIM, FAIL, RETRY, STOP_CANCELLED, SUCCEED
+from groundwork.jobs.job_session import JobSession
+from groundwork.jobs.one_transaction import BEHIND, TaskFault, guarded
+from groundwork.jobs.running_job import Final, JobCancelled, LeaseLost, RunningJob, as_json, as_text
+from groundwork.jobs.transitions import CLAIM, FAIL, RETRY, STILL_MINE, STOP_CANCELLED, SUCCEED
 from groundwork.jobs.worker import place
 
 if TYPE_CHECKING:
     from groundwork.jobs.task import JobTask
 
-__all__ = ["Attempt", "claim"]
+__all__ = ["Attempt", "claim", "not_kept"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,10 @@ class Attempt:
     def mine(self) -> dict[str, Any]:
         return {"job_id": self.row.id, "my_token": self.token}
 
+    @property
+    def mark(self) -> str:
+        return self.token.hex
+
     def work(self, session: Session) -> dict[str, Any]:
         """Run the task; returns the parameters of SUCCEED."""
         row = self.row
@@ -50,17 +56,25 @@ class Attempt:
                 raise Final(f"Its worker or its database connection died {row.crashes} times; the logs may tell why.")
             job = RunningJob(row.id, row.attempts, row.created_at, self.token, session)
             arguments = dict(self.task.arguments.model_validate(row.arguments))
-            return self.mine | {"outcome": as_json(self.task.run(job, **arguments))}
+            return self.mine | {"outcome": as_json(self.task.run(job, **arguments)), "mark": self.mark}
 
     def alone(self, connection: Connection) -> None:
         """Run in a transaction of its own. Raises Celery's Ignore where the lease is lost, Retry, or the error."""
         try:
-            with heartbeat(self.mine), JobSession(connection, expire_on_commit=False) as session:
-                said = self.work(session)
-                # The effect and the result, or neither: the token decides in the same transaction.
-                if session.connection().execute(SUCCEED, said).rowcount == 0:
-                    raise LeaseLost
-                Session.commit(session)
+            with heartbeat(self.mine), guarded(connection, self.mark) as guard:
+                session = JobSession(connection, expire_on_commit=False)
+                try:
+                    said = self.work(session)
+                    session.flush()
+                    guard.check(connection)
+                    # The effect and the result, or neither: token and mark decide in the same transaction.
+                    if connection.execute(SUCCEED, said).rowcount == 0:
+                        raise not_kept([self], connection)
+                    guard.ending = True
+                    connection.commit()
+                finally:
+                    guard.ending = True
+                    session.close()
         except LeaseLost:
             log.warning("job given to another worker", job_id=str(self.row.id))
             raise Ignore from None
@@ -116,19 +130,25 @@ def claim(task: "JobTask", job_ids: Sequence[UUID], connection: Connection) -> l
     """
     token = uuid4()
     claim = {"job_ids": job_ids, "new_token": token, "me": place(task.request.id), "lease": lease()}
-    # One statement is one transaction, and one round trip.
-    connection.execution_options(isolation_level="AUTOCOMMIT")
+    # One statement is one transaction, and one round trip: nothing began one before.
     rows = connection.execute(CLAIM, claim).all()
     connection.commit()
-    connection.execution_options(isolation_level="READ COMMITTED")
     # The oldest first.
     return [Attempt(task, row, token) for row in sorted(rows, key=lambda row: row.id)]
+
+
+def not_kept(attempts: Sequence[Attempt], connection: Connection) -> Exception:
+    """Why SUCCEED did not change the row of each."""
+    mine = [connection.execute(STILL_MINE, attempt.mine).first() for attempt in attempts]
+    return TaskFault(BEHIND) if all(mine) else LeaseLost()
 
 
 def _judge(task: "JobTask", attempt: int, error: Exception) -> tuple[bool, str]:
     """Whether this is the end, and what the owner reads: the words of an error that nobody expected stay in the log."""
     if isinstance(error, SoftTimeLimitExceeded):
         return True, f"It took longer than {task.soft_time_limit or task.app.conf.task_soft_time_limit} s, its limit."
+    if isinstance(error, TaskFault):
+        return True, "Its task has a fault that another attempt would not mend; the log has the details."
     if isinstance(error, (Final, *task.dont_autoretry_for)):
         return True, str(error)
     final = attempt >= task.max_attempts and not database_lost(error)

@@ -9,12 +9,13 @@ from typing import Any
 import structlog
 from celery.exceptions import Ignore, Retry
 from sqlalchemy import Connection
-from sqlalchemy.orm import Session
 
 from groundwork.data.connections import engine
-from groundwork.jobs.attempt import Attempt
+from groundwork.jobs.attempt import Attempt, not_kept
 from groundwork.jobs.heartbeat import heartbeat
-from groundwork.jobs.running_job import JobSession, LeaseLost
+from groundwork.jobs.job_session import JobSession
+from groundwork.jobs.one_transaction import Guard, guarded, job_engine
+from groundwork.jobs.running_job import LeaseLost
 from groundwork.jobs.transitions import RELEASE, SUCCEED
 from groundwork.settings import get_settings
 
@@ -52,17 +53,20 @@ def _share(waiting: deque[Attempt], connection: Connection) -> None:
     done: list[tuple[Attempt, dict[str, Any]]] = []
     ends: list[tuple[Attempt, Callable[[], None]]] = []
     try:
-        with connection.begin():
+        with guarded(connection, waiting[0].mark, shared=True) as guard, connection.begin():
             while waiting and monotonic() < until and not connection.invalidated:
                 attempt = waiting.popleft()
                 try:
-                    done.append((attempt, _in_savepoint(attempt, connection)))
+                    done.append((attempt, _in_savepoint(attempt, connection, guard)))
                 except LeaseLost:
                     raise
                 except Exception as error:
                     ends.append((attempt, partial(attempt.end_badly, error)))
+                    # Of the transaction nothing is left, or nothing more can be done in it.
+                    guard.check(connection)
             if done and connection.execute(SUCCEED, [said for _, said in done]).rowcount != len(done):
-                raise LeaseLost
+                raise not_kept([attempt for attempt, _ in done], connection)
+            guard.ending = True
     except LeaseLost:
         raise
     except Exception as error:
@@ -76,16 +80,23 @@ def _share(waiting: deque[Attempt], connection: Connection) -> None:
         _hear(attempt, end)
 
 
-def _in_savepoint(attempt: Attempt, connection: Connection) -> dict[str, Any]:
+def _in_savepoint(attempt: Attempt, connection: Connection, guard: Guard) -> dict[str, Any]:
     """Run one job; what it wrote is taken back where it raises."""
-    with JobSession(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session:
+    guard.wrote = guard.ending = False
+    session = JobSession(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+    try:
         said = attempt.work(session)
-        Session.commit(session)
+        guard.check(connection)
+        guard.ending = True
+        session.commit()
         return said
+    finally:
+        guard.ending = True
+        session.close()
 
 
 def _alone(attempt: Attempt) -> None:
-    with engine().connect() as connection:
+    with job_engine().connect() as connection:
         attempt.alone(connection)
 
 

@@ -15,7 +15,7 @@ from groundwork.jobs.heartbeat import lease
 from groundwork.jobs.models import Job
 from groundwork.jobs.transitions import PROGRESS
 
-__all__ = ["Final", "JobCancelled", "JobSession", "LeaseLost", "RunningJob", "as_json", "as_text"]
+__all__ = ["Final", "JobCancelled", "LeaseLost", "RunningJob", "as_json", "as_text"]
 
 MAX_RESULT_BYTES = 64 * 1024
 # Seconds between two writes of progress, or two looks whether somebody cancelled the job.
@@ -34,17 +34,12 @@ class Final(Exception):
     """Trying again would not help; its words are for the job's owner."""
 
 
-class JobSession(Session):
-    """The session of a job, whose commit is the end of the job."""
-
-    def commit(self) -> None:
-        raise RuntimeError("A task does not commit job.session: the runner does, together with the result.")
-
-
 class RunningJob:
     """A job, as its task sees it: `id`, `attempt` (from 1), `created_at`, and `session`.
 
-    The writes of `session` are committed together with the result of the task. The task never commits it.
+    The writes of `session` are committed together with the result of the task. A task that commits it, or closes or
+    rolls it back after it wrote, fails with TaskFault, and nothing of it is kept; before the first write, `close()` gives
+    the connection back to the database while the task waits for something slow.
     """
 
     def __init__(self, job_id: UUID, attempt: int, created_at: datetime, token: UUID, session: Session) -> None:

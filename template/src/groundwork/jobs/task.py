@@ -8,10 +8,10 @@ from celery import Celery, Task
 from celery.exceptions import Ignore
 from pydantic import BaseModel
 
-from groundwork.data.connections import engine
 from groundwork.jobs.arguments import arguments_of
 from groundwork.jobs.attempt import claim
 from groundwork.jobs.batch import run_batch
+from groundwork.jobs.one_transaction import job_engine
 
 __all__ = ["JobTask"]
 
@@ -46,7 +46,7 @@ class JobTask(Task[..., Any]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly:
             return self.run(*args, **kwargs)
-        with engine().connect() as connection:
+        with job_engine().connect() as connection:
             attempts = claim(self, [UUID(job_id) for job_id in args or [self.request.id]], connection)
             if not attempts:
                 raise Ignore

@@ -1,8 +1,7 @@
 """Every change of a job's state, one SQL statement each.
 
-queued → running → succeeded | failed | cancelled, and back to queued for a retry, after the death
-of a worker, or when a worker stops. All times are the database's: the clocks of processes differ.
-Core statements, built once, because compiling one costs more than running it.
+queued → running → succeeded | failed | cancelled, and back to queued for a retry, after the death of a worker,
+or when one stops. All times are the database's: the clocks of processes differ. The statements are built once.
 """
 
 from datetime import timedelta
@@ -28,6 +27,7 @@ from sqlalchemy import Interval as IntervalType
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from groundwork.jobs.models import Job, Status
+from groundwork.jobs.one_transaction import MARK
 
 NOW = func.now()
 IDLE: dict[str, Any] = {"token": None, "worker": None}
@@ -86,7 +86,11 @@ CLAIM = (
 )
 EXTEND = MINE.values(due_at=_after("lease"))
 PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(_cancelled)
-SUCCEED = MINE.values(status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED)
+# Only in the transaction that the runner began.
+SUCCEED = MINE.where(func.current_setting(MARK, True) == bindparam("mark", type_=String)).values(
+    status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED
+)
+STILL_MINE = select(Job.id).where(Job.token == bindparam("my_token"), Job.id == bindparam("job_id"))
 FAIL = MINE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED)
 STOP_CANCELLED = MINE.where(_cancelled).values(
     status=Status.CANCELLED, error=None, history=_history(literal("cancelled")), **FINISHED
