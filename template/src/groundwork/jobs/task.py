@@ -12,6 +12,7 @@ from groundwork.jobs.arguments import arguments_of
 from groundwork.jobs.attempt import claim
 from groundwork.jobs.batch import run_batch
 from groundwork.jobs.one_transaction import job_engine
+from groundwork.jobs.options import refuse_options
 
 __all__ = ["JobTask"]
 
@@ -25,7 +26,7 @@ class JobTask(Task[..., Any]):
     An exception that is not in `dont_autoretry_for` is retried after a random delay whose upper bound grows: eight
     attempts take about 90 minutes. An exception with a `retry_after`, in seconds, sets the delay itself; with
     `spends_attempt = False` the attempt is not counted, for up to a month. Celery's own options `soft_time_limit`,
-    `time_limit` and `queue` mean what they mean for every task.
+    `time_limit` and `queue` mean what they mean for every task; those that cannot, such as `rate_limit`, raise TypeError.
     """
 
     max_attempts = 8
@@ -60,15 +61,21 @@ class JobTask(Task[..., Any]):
 
     @classmethod
     def bind(cls, app: Celery) -> Celery:
-        """Celery starts the hard limit after the soft one: of two that belong together one may be left out."""
+        """Check and complete the options. Celery calls it twice, and fills in those of its settings at the first time."""
+        if not cls.__bound__:
+            own = cls.__mro__[: cls.__mro__.index(JobTask)]
+            refuse_options(cls.name, {name: value for kind in reversed(own) for name, value in vars(kind).items()})
+        # Celery starts the hard limit after the soft one: of two that belong together one may be left out.
         if cls.time_limit and not cls.soft_time_limit:
             cls.soft_time_limit = max(1, cls.time_limit * 9 // 10)
         elif cls.soft_time_limit and not cls.time_limit:
             cls.time_limit = cls.soft_time_limit + 60
-        # Celery binds twice, and fills in the limits of its settings at the first time.
         if cls.batch_size > 1 and cls.time_limit and not cls.__bound__:
             raise TypeError(f"{cls.name} has a batch_size and a time limit, which would be the limit of many jobs.")
-        return super().bind(app)
+        bound = super().bind(app)
+        # Of Celery's settings: `task_annotations`, `task_default_rate_limit`.
+        refuse_options(cls.name, {"rate_limit": cls.rate_limit})
+        return bound
 
     @cached_property
     def arguments(self) -> type[BaseModel]:
