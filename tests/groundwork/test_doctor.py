@@ -24,7 +24,7 @@ def test_the_doctor_finds_a_healthy_service_healthy() -> None:
     code, output = run("doctor")
 
     assert code == 0, output
-    for what in ("settings", "database", "migrations", "jobs", "schedule", "broker", "mail"):
+    for what in ("settings", "database", "durability", "migrations", "jobs", "schedule", "broker", "mail"):
         assert f"ok  {what}" in output
 
 

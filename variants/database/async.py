@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from groundwork.data.server_settings import with_server_settings
 from groundwork.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "open_sessions"]
@@ -26,6 +27,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
     )
+    with_server_settings(engine.sync_engine)
     try:
         yield async_sessionmaker(engine, expire_on_commit=False)
     finally:

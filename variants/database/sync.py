@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from groundwork.data.server_settings import with_server_settings
 from groundwork.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "open_sessions"]
@@ -36,6 +37,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
     )
+    with_server_settings(engine)
     to_thread.current_default_thread_limiter().total_tokens = size
     # Closed means over: what a thread still does for a request that was given up is not written.
     sessions = Sessions(engine, expire_on_commit=False, close_resets_only=False)

@@ -5,6 +5,7 @@ from functools import lru_cache
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
+from groundwork.data.server_settings import with_server_settings
 from groundwork.data.tables import import_models
 from groundwork.settings import CONNECT_ARGS, get_settings
 
@@ -19,7 +20,7 @@ def engine() -> Engine:
     """
     import_models()
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
-    return create_engine(
+    plain = create_engine(
         get_settings().database_url,
         pool_pre_ping=True,
         # A worker has a connection for each job that runs and one for what is said of them: Celery bounds how many.
@@ -27,6 +28,7 @@ def engine() -> Engine:
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
     )
+    return with_server_settings(plain)
 
 
 def new_session() -> Session:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
+from groundwork.data.server_settings import SERVER_SETTINGS
 from groundwork.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["Reader", "connect"]
@@ -16,7 +17,14 @@ __all__ = ["Reader", "connect"]
 async def connect() -> AsyncConnection[DictRow]:
     """A connection in autocommit mode, whose rows are dictionaries."""
     url = get_settings().database_url
-    return await AsyncConnection.connect(url, autocommit=True, row_factory=dict_row, **CONNECT_ARGS)
+    connection = await AsyncConnection.connect(url, autocommit=True, row_factory=dict_row, **CONNECT_ARGS)
+    try:
+        await connection.execute(SERVER_SETTINGS)
+    except BaseException:
+        # Also where the process stops meanwhile.
+        await connection.close()
+        raise
+    return connection
 
 
 class Reader:

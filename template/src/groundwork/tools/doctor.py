@@ -48,6 +48,7 @@ def examine() -> Iterator[Finding]:
     database = _database(settings)
     yield database
     if database.good:
+        yield _durability(settings)
         yield migrations()
         yield _jobs()
     yield _schedule()
@@ -65,6 +66,28 @@ def _database(settings: Settings) -> Finding:
         reason = str(getattr(error, "orig", error)).rpartition("failed: ")[2].partition("\n")[0]
         return Finding("database", False, f"no connection to {place}: {reason}", "start it, or correct DATABASE_URL")
     return Finding("database", True, f"PostgreSQL {version} at {place}")
+
+
+def _durability(settings: Settings) -> Finding:
+    """What a crash of the server, or of its machine, may take."""
+    known = _defaults()
+    if off := [name for name in ("fsync", "full_page_writes") if known[name] == "off"]:
+        says = f"{' and '.join(off)} = off: a crash of the machine may destroy the whole database"
+        remedy = "set it to on; each commit then waits for the disk"
+        return Finding("durability", settings.environment != "production", says, remedy)
+    says = "a commit is on the disk"
+    if known["synchronous_commit"] == "off":
+        says += ", for this service: synchronous_commit = off by default, and its connections set it to on"
+    if standbys := known["synchronous_standby_names"]:
+        return Finding("durability", True, f"{says}, and on {standbys}; while these are away nothing commits")
+    return Finding("durability", True, f"{says} of one server; a failover to another may lose the last commits")
+
+
+def _defaults() -> dict[str, str]:
+    """The settings of PostgreSQL with which a session of this database and role begins."""
+    with engine().connect() as connection:
+        rows = connection.execute(text("SELECT name, reset_val FROM pg_settings"))
+        return {str(name): str(value) for name, value in rows}
 
 
 def alembic_config() -> Config:
