@@ -1,5 +1,7 @@
 """The relay as it runs: woken by a commit, and through losses. Jobs of the schedule may be among what it publishes."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event, Thread
@@ -7,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from amqp.exceptions import AccessRefused
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from support import cut_connections, listeners
 
@@ -15,7 +18,7 @@ from app.schedule import SCHEDULE
 from app.worker import celery
 from groundwork.data.connections import engine
 from groundwork.jobs.enqueueing import enqueue
-from groundwork.jobs.models import CHANNEL, Job
+from groundwork.jobs.models import CHANNEL, Job, Tick
 from groundwork.jobs.relay import relay
 from groundwork.testing import Published, until
 
@@ -78,3 +81,35 @@ def test_the_relay_outlives_errors_that_it_does_not_know(
         assert refused.wait(30)
 
     until(lambda: str(job.id) in published())
+
+
+@pytest.mark.parametrize("relaying", [0.1], indirect=True)
+def test_a_relay_that_is_frozen_stops_no_other(session: Session, published: Published, relaying: None) -> None:
+    until(lambda: session.scalar(select(func.count()).select_from(Tick)) == len(SCHEDULE) + 1)
+    with engine().begin() as frozen:
+        # It holds the row of its look, and those of ticks that are due.
+        frozen.execute(update(Tick).values(at=func.now() - timedelta(days=3)))
+
+        job = queued(session)
+
+        until(lambda: str(job.id) in published(), 5)
+
+
+HANGS = """
+from threading import Event
+from time import sleep
+
+from app.worker import celery
+from groundwork.jobs import relay
+
+relay.publish_due = lambda celery: sleep(60)
+relay.relay(celery, (), Event(), hung_after=1)
+"""
+
+
+def test_a_relay_that_hangs_ends_and_tells_where() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30)
+
+    assert done.returncode == 1
+    assert "Timeout (0:00:01)!" in done.stderr
+    assert "publish_due" in done.stderr or "<lambda>" in done.stderr

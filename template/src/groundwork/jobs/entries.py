@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 from celery.schedules import crontab
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from groundwork.data.connections import new_session
+from groundwork.data.connections import engine, new_session
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Tick
 from groundwork.jobs.task import JobTask
@@ -26,6 +26,11 @@ __all__ = ["Entry", "crontab", "enqueue_ticks", "every"]
 every = timedelta
 # Names of entries whose tick could not be enqueued: said once, not at each look.
 _broken: set[str] = set()
+
+
+_one = select(literal(1)).subquery()
+# The time of the database, and each tick: at least one row.
+TICKS = select(func.now().label("now"), Tick.name, Tick.at).select_from(_one.outerjoin(Tick, true()))
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,15 @@ def _next(when: crontab, tick: datetime) -> datetime:
 def enqueue_ticks(entries: Iterable[Entry]) -> int:
     """Enqueue the jobs of the ticks that are due; returns how many. What another relay enqueues meanwhile is left to it."""
     made = 0
+    with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        rows = connection.execute(TICKS).all()
+    now, last = rows[0].now, {row.name: row.at for row in rows}
+    if not (due := [entry for entry in entries if _is_due(entry, last.get(_tick_name(entry)), now)]):
+        return 0
     with new_session() as session, session.begin():
-        now = session.scalars(select(func.now())).one()
-        last = {tick.name: tick.at for tick in session.scalars(select(Tick))}
-        for entry in entries:
+        # What a relay holds that is frozen here is free again soon.
+        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10s'"))
+        for entry in due:
             try:
                 with session.begin_nested():
                     made += _enqueue_tick(session, entry, last.get(_tick_name(entry)), now)
@@ -79,6 +89,14 @@ def enqueue_ticks(entries: Iterable[Entry]) -> int:
     return made
 
 
+def _is_due(entry: Entry, last: datetime | None, now: datetime) -> bool:
+    try:
+        return last is None or entry.newest_tick(last, now) is not None
+    except Exception:
+        # Told where it is enqueued, once.
+        return True
+
+
 def _tick_name(entry: Entry) -> str:
     return f"schedule: {entry.name}"
 
@@ -90,7 +108,9 @@ def _enqueue_tick(session: Session, entry: Entry, last: datetime | None, now: da
         return False
     if (tick := entry.newest_tick(last, now)) is None:
         return False
-    moved = update(Tick).where(Tick.name == name, Tick.at == last).values(at=tick).returning(Tick.name)
+    # Another relay that has it enqueues the job, or dies and leaves it for the next look.
+    free = select(Tick.name).where(Tick.name == name, Tick.at == last).with_for_update(skip_locked=True)
+    moved = update(Tick).where(Tick.name == free.scalar_subquery()).values(at=tick).returning(Tick.name)
     if session.execute(moved).one_or_none() is None:
         return False
     enqueue(session, entry.task, unique_key=f"{name} {tick.isoformat()}", **entry.arguments)

@@ -2,8 +2,12 @@
 
 In production it is a process of its own (`app relay`). With `memory://` as the broker it is a
 thread of the worker and feeds that worker's own queue.
+
+One that is frozen holds up nobody: each of its statements is a transaction, and none waits for a lock of another relay.
 """
 
+import faulthandler
+import sys
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -17,11 +21,12 @@ import psycopg
 import structlog
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
-from sqlalchemy import func
+from sqlalchemy import Connection, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from groundwork.configuration import configuration
 from groundwork.data.connections import engine
+from groundwork.data.server_settings import SERVER_SETTINGS
 from groundwork.jobs.entries import Entry, enqueue_ticks
 from groundwork.jobs.models import CHANNEL, Tick
 from groundwork.jobs.transitions import FORGOTTEN, PUT_BACK, TAKE
@@ -37,13 +42,22 @@ BREATH = 0.05
 STAND_BACK = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
-LOOKED = insert(Tick).values(name="relay").on_conflict_do_update(index_elements=["name"], set_={"at": func.now()})
+_free = select(Tick.name).where(Tick.name == "relay").with_for_update(skip_locked=True).scalar_subquery()
+LOOKED = update(Tick).where(Tick.name == _free).values(at=func.now())
+# It reads first, since to insert would wait for whoever holds the row.
+_never = select(literal("relay")).where(~exists().where(Tick.name == "relay"))
+FIRST_LOOK = insert(Tick).from_select(["name"], _never).on_conflict_do_nothing()
+
+
+def _statements() -> Connection:
+    """A connection each of whose statements is a transaction."""
+    return engine().execution_options(isolation_level="AUTOCOMMIT").connect()
 
 
 def publish_due(celery: Celery) -> int:
     """Publish one batch of due jobs; returns how many were taken."""
     patience = timedelta(seconds=get_settings().job_patience_seconds)
-    with engine().begin() as connection:
+    with _statements() as connection:
         taken = connection.execute(TAKE, {"batch": BATCH, "patience": patience}).all()
     # Only now: a worker faster than we are must find the row as it will be.
     unsent = deque(_messages(celery, [row for row in taken if row.ready]))
@@ -67,7 +81,7 @@ def publish_due(celery: Celery) -> int:
         if rows := [
             {"job_id": row.id, "looked_at": row.due_at, "pause": pause} for rows, pause in messages for row in rows
         ]:
-            with engine().begin() as connection:
+            with _statements() as connection:
                 connection.execute(PUT_BACK, rows)
     return len(taken)
 
@@ -87,14 +101,20 @@ def _messages(celery: Celery, rows: Iterable[Any]) -> Iterator[list[Any]]:
         yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 
-def relay(celery: Celery, schedule: Iterable[Entry], stop: Event) -> None:
-    """Publish due jobs, and enqueue those of the schedule, until `stop`; outlasts any absence of database and broker."""
+def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after: float | None = None) -> None:
+    """Publish due jobs, and enqueue those of the schedule, until `stop`; outlasts any absence of database and broker.
+
+    With `hung_after`, in seconds, the process ends, and tells where it hung, when one look takes longer: whoever started
+    it starts it again.
+    """
     # Tasks say how many of their jobs go into a message.
     celery.loader.import_default_modules()
     forgotten = get_settings().in_memory_broker
     while not stop.is_set():
+        _watch(hung_after)
         try:
             with psycopg.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS) as listener:
+                listener.execute(SERVER_SETTINGS)
                 listener.execute(f"LISTEN {CHANNEL}")
                 if forgotten:
                     with engine().begin() as connection:
@@ -103,6 +123,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event) -> None:
                 log.info("relay listens")
                 regularly = -POLL
                 while not stop.is_set():
+                    _watch(hung_after)
                     looked = monotonic()
                     if looked - regularly >= POLL:
                         _look_regularly(schedule)
@@ -117,12 +138,19 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event) -> None:
             # to go on: no job is lost while it waits, but none would run if it ended.
             log.warning("relay waits", error=repr(error))
             stop.wait(POLL)
+    faulthandler.cancel_dump_traceback_later()
+
+
+def _watch(seconds: float | None) -> None:
+    if seconds and sys.__stderr__:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
 
 
 def _look_regularly(schedule: Iterable[Entry]) -> None:
     """Show that a relay lives, and enqueue the jobs of due entries."""
-    with engine().begin() as connection:
-        connection.execute(LOOKED)
+    with _statements() as connection:
+        if connection.execute(LOOKED).rowcount == 0:
+            connection.execute(FIRST_LOOK)
     enqueue_ticks(schedule)
 
 

@@ -28,6 +28,9 @@ from groundwork.tools.terminal import stop
 
 __all__ = ["cli"]
 
+# Seconds that one look of the relay may take; brokers and databases that are away are given up sooner.
+HUNG_AFTER = 30.0
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli.add_typer(jobs, name="jobs")
 cli.add_typer(mail, name="mail")
@@ -87,7 +90,7 @@ def relay() -> None:
     ending = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
-    run_relay(configuration().celery, configuration().schedule, ending)
+    run_relay(configuration().celery, configuration().schedule, ending, hung_after=HUNG_AFTER)
 
 
 class Part(StrEnum):
