@@ -174,6 +174,18 @@ def test_a_result_that_cannot_be_kept_fails_the_job_at_once(
     assert (job.error or "").startswith(sentence)
 
 
+def test_a_result_may_be_about_a_character_that_it_cannot_have(
+    session: Session, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(add_user, "run", lambda job, **_: "\\u0000")
+    job = enqueue(session, add_user, email="ada@example.org")
+    session.commit()
+
+    run_job(job)
+
+    assert (job.status, job.result) == (Status.SUCCEEDED, "\\u0000")
+
+
 def test_the_soft_time_limit_fails_the_job_in_words(session: Session, run_job: RunJob, then: Then) -> None:
     then(fails(SoftTimeLimitExceeded()))
     job = enqueue(session, add_user, email="ada@example.org")
@@ -184,3 +196,25 @@ def test_the_soft_time_limit_fails_the_job_in_words(session: Session, run_job: R
     assert job.status == Status.FAILED
     assert job.error == "It took longer than 1800 s, its limit."
     assert users(session) == 0
+
+
+def test_a_long_history_keeps_the_first_attempt_and_the_newest(session: Session, run_job: RunJob, then: Then) -> None:
+    job = enqueue(session, add_user, email="ada@example.org")
+    job.history = [{"started_at": None, "ended_at": None, "error": str(number)} for number in range(50)]
+    session.commit()
+    then(fails(RuntimeError("disk full")))
+
+    run_job(job)
+
+    told = [attempt["error"] for attempt in job.history]
+    assert (len(told), told[:2], told[-2]) == (50, ["0", "2"], "49")
+
+
+def test_an_error_of_many_words_is_cut(session: Session, run_job: RunJob, then: Then) -> None:
+    then(fails(PermanentFailure("no " * 10_000)))
+    job = enqueue(session, add_user, email="ada@example.org")
+    session.commit()
+
+    run_job(job)
+
+    assert len(job.error or "") == 2000

@@ -16,6 +16,8 @@ from groundwork.settings import get_settings
 CHANNEL = "jobs"
 # Who listens here hears `<owner> <job>` of each job with an owner whose status or progress was written: another trigger.
 CHANGES = "job_changes"
+# Failed attempts that a row tells of: a month of waiting for a provider's quota has thousands.
+LONGEST_HISTORY = 50
 
 
 class Status(StrEnum):
@@ -67,7 +69,7 @@ class Job(Base):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     result: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
     error: Mapped[str | None]
-    # The attempts that did not succeed: when each began and ended, and why.
+    # The attempts that did not succeed, the first and the newest: when each began and ended, and why.
     history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,6 +1,7 @@
 """A job as its task sees it, and the ways in which an attempt ends early."""
 
 import json
+import re
 from datetime import datetime
 from time import monotonic
 from typing import Any
@@ -20,6 +21,10 @@ __all__ = ["Final", "JobCancelled", "LeaseLost", "RunningJob", "as_json", "as_te
 MAX_RESULT_BYTES = 64 * 1024
 # Seconds between two writes of progress, or two looks whether somebody cancelled the job.
 OFTEN_ENOUGH = 0.25
+# As JSON has it; after another backslash it is the text of these six characters.
+NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+# Of a note, and of the words about an error.
+MAX_CHARACTERS = 2000
 
 
 class LeaseLost(Exception):
@@ -89,7 +94,7 @@ def as_json(outcome: Any) -> Any:
         kept = to_jsonable_python(outcome)
         text = json.dumps(kept, allow_nan=False, ensure_ascii=False)
         size = len(text.encode())
-        if "\\u0000" in text:
+        if NUL.search(text):
             raise ValueError("PostgreSQL keeps no text with a NUL character")
     except (PydanticSerializationError, ValueError) as error:
         raise Final(f"Its result is not JSON: {error}") from error
@@ -99,5 +104,5 @@ def as_json(outcome: Any) -> Any:
 
 
 def as_text(note: str) -> str:
-    """What PostgreSQL can keep of it: no NUL, no half of a character."""
-    return note.replace("\0", "").encode("utf-8", "replace").decode()
+    """What the row keeps of it: no NUL, no half of a character, MAX_CHARACTERS at most."""
+    return note[:MAX_CHARACTERS].replace("\0", "").encode("utf-8", "replace").decode()

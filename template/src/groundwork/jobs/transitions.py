@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import Interval as IntervalType
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from groundwork.jobs.models import Job, Status
+from groundwork.jobs.models import LONGEST_HISTORY, Job, Status
 from groundwork.jobs.one_transaction import MARK
 
 NOW = func.now()
@@ -40,10 +40,12 @@ def _after(name: str) -> ColumnElement[Any]:
 
 
 def _history(reason: ColumnElement[Any]) -> ColumnElement[Any]:
-    """With the attempt that ends now."""
+    """With the attempt that ends now: the first one and the newest, LONGEST_HISTORY at most."""
     ended = func.clock_timestamp()
     attempt = func.jsonb_build_object("started_at", Job.started_at, "ended_at", ended, "error", cast(reason, Text))
-    return Job.history.concat(func.jsonb_build_array(attempt))
+    shorter = Job.history.op("#-")(literal(["1"], ARRAY(Text)))
+    kept = case((func.jsonb_array_length(Job.history) >= LONGEST_HISTORY, shorter), else_=Job.history)
+    return kept.concat(func.jsonb_build_array(attempt))
 
 
 def _queued(run_at: ColumnElement[Any], due_at: ColumnElement[Any], reason: ColumnElement[Any]) -> dict[str, Any]:
@@ -101,13 +103,11 @@ RETRY = MINE.values(
     crashes=Job.crashes + bindparam("lost", 0, type_=Integer),
     **_queued(_after("delay"), _after("delay"), REASON),
 )
-
 # What was claimed and is not begun, for others.
 RELEASE = MINE.values(_queued(NOW, NOW, literal("")) | {"attempts": Job.attempts - 1, "history": Job.history})
 
 # The main process of a worker speaks for its attempts, without their tokens: for all of them, or for that of one message.
-# The first condition has an index.
-RUNS = update(Job).where(Job.due_at.is_not(None), Job.status == Status.RUNNING)
+RUNS = update(Job).where(Job.due_at.is_not(None), Job.status == Status.RUNNING)  # The first one has an index.
 OF_WORKER = RUNS.where(func.starts_with(Job.worker, bindparam("me")))
 OF_MESSAGE = RUNS.where(Job.worker == bindparam("me"))
 OUT_OF_TIME = OF_MESSAGE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED).returning(
