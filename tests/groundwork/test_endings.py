@@ -8,7 +8,7 @@ import work
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
-from support import cut_connections
+from support import cut_connections, run
 from work import Then, add_user, users
 
 from groundwork.jobs.enqueueing import enqueue
@@ -196,6 +196,25 @@ def test_the_soft_time_limit_fails_the_job_in_words(session: Session, run_job: R
     assert job.status == Status.FAILED
     assert job.error == "It took longer than 1800 s, its limit."
     assert users(session) == 0
+
+
+@pytest.mark.usefixtures("relay_looked")
+def test_a_job_whose_arguments_no_longer_fit_waits_for_a_worker_that_has_the_right_version(
+    session: Session, run_job: RunJob
+) -> None:
+    job = enqueue(session, add_user, email="ada@example.org")
+    job.arguments = {"address": "ada@example.org"}
+    session.commit()
+
+    waited = [run_job(job).state for _ in range(3)]
+    doctor = run("doctor")[1]
+    session.execute(update(Job).values(arguments={"email": "ada@example.org"}, run_at=func.now()))
+    session.commit()
+    run_job(job)
+
+    assert waited == ["RETRY", "IGNORED", "IGNORED"]
+    assert f"{job.id} of work.add_user, email: Field required" in doctor
+    assert (job.status, job.attempts) == (Status.SUCCEEDED, 1)
 
 
 def test_a_long_history_keeps_the_first_attempt_and_the_newest(session: Session, run_job: RunJob, then: Then) -> None:

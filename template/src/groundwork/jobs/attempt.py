@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
+from pydantic import ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "claim", "not_kept"]
 
 log = structlog.get_logger(__name__)
+
+
+class ArgumentsUnfit(Exception):
+    """The row has arguments of another version of its task: a worker of that version, or the next one, will run it."""
+
+    retry_after = 60
+    spends_attempt = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,10 @@ class Attempt:
             if row.crashes >= self.task.max_crashes:
                 raise Final(f"Its worker or its database connection died {row.crashes} times; the logs may tell why.")
             job = RunningJob(row.id, row.attempts, row.created_at, self.token, session)
-            arguments = dict(self.task.arguments.model_validate(row.arguments))
+            try:
+                arguments = dict(self.task.arguments.model_validate(row.arguments))
+            except ValidationError as error:
+                raise ArgumentsUnfit(self.task.name) from error
             return self.mine | {"outcome": as_json(self.task.run(job, **arguments)), "mark": self.mark}
 
     def alone(self, connection: Connection) -> None:
