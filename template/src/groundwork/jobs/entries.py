@@ -28,6 +28,7 @@ every = timedelta
 _broken: set[str] = set()
 
 
+WINDOWS = [timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=36_525)]
 _one = select(literal(1)).subquery()
 # The time of the database, and each tick: at least one row.
 TICKS = select(func.now().label("now"), Tick.name, Tick.at).select_from(_one.outerjoin(Tick, true()))
@@ -51,10 +52,21 @@ class Entry:
         if isinstance(self.when, timedelta):
             missed = (now - last) // self.when
             return last + missed * self.when if missed else None
-        newest, tick = None, _next(self.when, last)
-        while tick <= now:
-            newest, tick = tick, _next(self.when, tick)
-        return newest
+        # From near to far: the crontab of a minute has 86,400 ticks in 60 days, and that of a year may have none.
+        for window in WINDOWS:
+            start = max(last, now - window)
+            if newest := _newest(self.when, start, now):
+                return newest
+            if start == last:
+                break
+        return None
+
+
+def _newest(when: crontab, last: datetime, now: datetime) -> datetime | None:
+    newest, tick = None, _next(when, last)
+    while tick <= now:
+        newest, tick = tick, _next(when, tick)
+    return newest
 
 
 def _next(when: crontab, tick: datetime) -> datetime:
