@@ -1,5 +1,7 @@
 """People watch their jobs, by sockets and streams."""
 
+from time import sleep
+
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
@@ -15,7 +17,7 @@ from app.settings import API
 from groundwork.data import new_session
 from groundwork.jobs import events
 from groundwork.jobs.enqueueing import enqueue
-from groundwork.jobs.models import Job
+from groundwork.jobs.models import Job, Status
 from groundwork.testing import SetVariable
 
 Headers = dict[str, str]
@@ -65,6 +67,49 @@ def test_a_socket_shows_a_snapshot_and_then_each_change_of_ones_own_jobs(
     assert (changed["event"], changed["data"]["progress"]["done"]) == ("job", 3)
     assert added["data"]["id"] == str(second.id)
     assert int(snapshot["id"]) < int(changed["id"]) < int(added["id"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "NOTIFY job_changes, 'nonsense'",
+        """UPDATE jobs SET progress = '{"percent": 3}' WHERE id = :id""",
+        "UPDATE jobs SET status = 'paused' WHERE id = :id",
+    ],
+    ids=["notification", "progress", "status"],
+)
+def test_what_nobody_understands_keeps_no_stream_from_what_comes_next(
+    client: TestClient, user: User, session: Session, sign_in: SignInAs, wrong: str
+) -> None:
+    strange = new_job(user)
+    with client.websocket_connect(f"{EVENTS}?ticket={ticket(client, sign_in())}") as socket:
+        socket.receive_json()
+        session.execute(text(wrong), {"id": strange.id} if ":id" in wrong else {})
+        session.commit()
+        # Not in the same breath.
+        sleep(0.2)
+        later = new_job(user)
+
+        assert socket.receive_json()["data"]["id"] == str(later.id)
+    with client.websocket_connect(f"{EVENTS}?ticket={ticket(client, sign_in())}") as socket:
+        assert str(later.id) in [job["id"] for job in socket.receive_json()["data"]]
+
+
+def test_a_snapshot_has_what_runs_however_much_has_ended_since(
+    client: TestClient, user: User, session: Session, sign_in: SignInAs
+) -> None:
+    running = new_job(user)
+    for _ in range(600):
+        enqueue(session, add_user, owner=user.id, email="grace@example.org")
+    session.flush()
+    session.execute(update(Job).where(Job.id != running.id).values(status=Status.SUCCEEDED, due_at=None))
+    session.commit()
+
+    with client.websocket_connect(f"{EVENTS}?ticket={ticket(client, sign_in())}&last_event_id=1") as socket:
+        seen = [job["id"] for job in socket.receive_json()["data"]]
+
+    assert str(running.id) in seen
+    assert seen == sorted(seen, reverse=True)
 
 
 def test_a_socket_of_one_job_shows_no_other_and_none_of_somebody_else(

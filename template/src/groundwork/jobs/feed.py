@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import structlog
 from psycopg.rows import DictRow
+from pydantic import ValidationError
 
 from groundwork.jobs.models import CHANGES
 from groundwork.jobs.schemas import JobOut
@@ -13,9 +15,11 @@ from groundwork.live.reader import Reader
 
 __all__ = ["Feed", "open_streams"]
 
+log = structlog.get_logger(__name__)
+
 COLUMNS = ", ".join(["changed_at", *JobOut.model_fields])
 OF_IDS = f"SELECT {COLUMNS} FROM jobs WHERE id = ANY(%(ids)s)"  # noqa: S608
-# What runs or waits, the newest, and what changed since a client was here last: some seconds more, as transactions that
+# What runs or waits, first of all, the newest, and what changed since a client was here last: some seconds more, as transactions that
 # began earlier may have been committed later.
 SNAPSHOT = f"""
     SELECT {COLUMNS} FROM jobs
@@ -24,7 +28,7 @@ SNAPSHOT = f"""
         OR changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
         OR id IN (SELECT id FROM jobs WHERE owner_id = %(owner)s ORDER BY id DESC LIMIT 20)
     ))
-    ORDER BY id DESC LIMIT 500
+    ORDER BY due_at IS NULL, id DESC LIMIT 500
 """  # noqa: S608
 
 
@@ -37,11 +41,11 @@ class Feed:
     async def snapshot(self, owner: UUID, only: UUID | None, since: int) -> list[Change]:
         """The jobs that somebody who opens a stream sees first; `since` is the newest version that they know."""
         rows = await self._reader.read(SNAPSHOT, {"owner": owner, "only": only, "since": since})
-        return [_change(row) for row in rows]
+        return _changes(rows)
 
     async def changes(self, ids: Sequence[UUID]) -> list[Change]:
         """The present states of these jobs."""
-        return [_change(row) for row in await self._reader.read(OF_IDS, {"ids": list(ids)})]
+        return _changes(await self._reader.read(OF_IDS, {"ids": list(ids)}))
 
     async def owner_of(self, sign_in_id: UUID, still_signed_in: str) -> UUID | None:
         """The user of a sign-in, None once it has ended."""
@@ -50,6 +54,17 @@ class Feed:
 
     async def close(self) -> None:
         await self._reader.close()
+
+
+def _changes(rows: Sequence[DictRow]) -> list[Change]:
+    """The newest first, without those that another version wrote, or a person, in a way that clients do not know."""
+    changes = []
+    for row in sorted(rows, key=lambda row: row["id"], reverse=True):
+        try:
+            changes.append(_change(row))
+        except ValidationError as error:
+            log.warning("a job cannot be shown", job_id=str(row["id"]), error=str(error))
+    return changes
 
 
 def _change(row: DictRow) -> Change:

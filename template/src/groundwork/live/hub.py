@@ -13,7 +13,6 @@ from threading import current_thread, main_thread
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from groundwork.live.reader import connect
@@ -129,14 +128,22 @@ class Hub:
                         # All that arrived together.
                         notes = [note.payload async for note in listener.notifies(stop_after=1)]
                         await self._spread(notes)
-            except (psycopg.Error, OSError) as error:
+            except Exception as error:
+                # Whatever it was, every stream of this process waits for what comes next.
                 self.listening.clear()
                 log.warning("hub waits for the database", error=repr(error))
             await sleep(PAUSE)
 
     async def _spread(self, payloads: list[str]) -> None:
         """Read once what changed, and offer it to all who watch it."""
-        topics = {UUID(thing): UUID(topic) for topic, _, thing in (payload.partition(" ") for payload in payloads)}
+        topics: dict[UUID, UUID] = {}
+        for payload in payloads:
+            try:
+                topic, thing = map(UUID, payload.split(" "))
+            except ValueError:
+                log.warning("a notification is not `<topic> <id>`", channel=self._channel, payload=payload)
+            else:
+                topics[thing] = topic
         wanted = [thing for thing, topic in topics.items() if topic in self._subscriptions]
         if not wanted:
             return
