@@ -102,7 +102,7 @@ from time import sleep
 from app.worker import celery
 from groundwork.jobs import relay
 
-relay.publish_due = lambda celery: sleep(60)
+relay.publish_due = lambda *_: sleep(60)
 relay.relay(celery, (), Event(), hung_after=1)
 """
 

@@ -9,8 +9,9 @@ One that is frozen holds up nobody: each of its statements is a transaction, and
 import faulthandler
 import sys
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import repeat
 from threading import Event, Thread
 from time import monotonic
@@ -54,8 +55,8 @@ def _statements() -> Connection:
     return engine().execution_options(isolation_level="AUTOCOMMIT").connect()
 
 
-def publish_due(celery: Celery) -> int:
-    """Publish one batch of due jobs; returns how many were taken."""
+def publish_due(celery: Celery, alive: Callable[[], None] = lambda: None) -> int:
+    """Publish one batch of due jobs, and call `alive` before each message; returns how many were taken."""
     patience = timedelta(seconds=get_settings().job_patience_seconds)
     with _statements() as connection:
         taken = connection.execute(TAKE, {"batch": BATCH, "patience": patience}).all()
@@ -64,6 +65,7 @@ def publish_due(celery: Celery) -> int:
     try:
         with celery.producer_pool.acquire(block=True) as producer:
             while unsent:
+                alive()
                 first, *others = rows = unsent[0]
                 if first.task not in celery.tasks:
                     # Sent all the same: a worker of a newer version may know it.
@@ -104,14 +106,15 @@ def _messages(celery: Celery, rows: Iterable[Any]) -> Iterator[list[Any]]:
 def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after: float | None = None) -> None:
     """Publish due jobs, and enqueue those of the schedule, until `stop`; outlasts any absence of database and broker.
 
-    With `hung_after`, in seconds, the process ends, and tells where it hung, when one look takes longer: whoever started
-    it starts it again.
+    With `hung_after`, in seconds, the process ends, and tells where it hung, when a look or a message takes longer:
+    whoever started it starts it again.
     """
+    alive = partial(_watch, hung_after)
     # Tasks say how many of their jobs go into a message.
     celery.loader.import_default_modules()
     forgotten = get_settings().in_memory_broker
     while not stop.is_set():
-        _watch(hung_after)
+        alive()
         try:
             with psycopg.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS) as listener:
                 listener.execute(SERVER_SETTINGS)
@@ -123,12 +126,12 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
                 log.info("relay listens")
                 regularly = -POLL
                 while not stop.is_set():
-                    _watch(hung_after)
+                    alive()
                     looked = monotonic()
                     if looked - regularly >= POLL:
                         _look_regularly(schedule)
                         regularly = looked
-                    if publish_due(celery) < BATCH:
+                    if publish_due(celery, alive) < BATCH:
                         for _ in listener.notifies(timeout=POLL, stop_after=1):
                             pass
                         # After a quiet time it is over already: a single job is published at once.

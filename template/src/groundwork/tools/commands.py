@@ -28,7 +28,7 @@ from groundwork.tools.terminal import stop
 
 __all__ = ["cli"]
 
-# Seconds that one look of the relay may take; brokers and databases that are away are given up sooner.
+# Seconds that a look or a message of the relay may take; brokers and databases that are away are given up sooner.
 HUNG_AFTER = 30.0
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
