@@ -148,9 +148,12 @@ def _unfit() -> str:
     with engine().connect() as connection:
         for job_id, task, arguments in connection.execute(waiting.order_by(Job.id).limit(10_000)):
             try:
-                configuration().celery.tasks[task].arguments.model_validate(arguments)
+                configuration().celery.tasks[task].checked(**arguments)
             except ValidationError as error:
                 return f"{job_id} of {task}, {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}"
+            except (AttributeError, TypeError) as error:
+                # A plain task by now, or one that no job can have.
+                return f"{job_id} of {task}: {error}"
     return ""
 
 
