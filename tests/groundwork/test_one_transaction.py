@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 from work import Then, act, act_in_company, users, write
 
 from app.accounts.models import User
@@ -30,14 +30,16 @@ def begin_and_add(session: Session) -> None:
         add(session)
 
 
-def driver(session: Session) -> "object":
-    return session.connection().connection.dbapi_connection
+def transaction(session: Session) -> SessionTransaction:
+    begun = session.get_transaction()
+    assert begun
+    return begun
 
 
 COMMITS: dict[str, Act] = {
     "session": lambda session: session.commit(),
     "begin": begin_and_add,
-    "transaction": lambda session: session.get_transaction().commit(),  # type: ignore[union-attr]
+    "transaction": lambda session: transaction(session).commit(),
     "connection": lambda session: session.connection().commit(),
     "sql": lambda session: session.execute(text("COMMIT")),
     "sql in words": lambda session: session.connection().exec_driver_sql(" end transaction"),
@@ -52,7 +54,7 @@ LOSES: dict[str, Act] = {
     "close": lambda session: session.close(),
     "reset": lambda session: session.reset(),
     "invalidate": lambda session: session.invalidate(),
-    "transaction's rollback": lambda session: session.get_transaction().rollback(),  # type: ignore[union-attr]
+    "transaction's rollback": lambda session: transaction(session).rollback(),
     "connection's rollback": lambda session: session.connection().rollback(),
     "rollback by sql": lambda session: session.execute(text("ROLLBACK")),
 }
@@ -73,6 +75,14 @@ def caught(act: Act) -> Act:
 def by(acts: dict[str, Act]) -> pytest.MarkDecorator:
     both = acts | {f"{name}, caught": caught(act) for name, act in acts.items()}
     return pytest.mark.parametrize("what", both.values(), ids=both.keys())
+
+
+def after_a_write(what: Act) -> Callable[[RunningJob], None]:
+    def write_and_act(job: RunningJob) -> None:
+        add(job.session)
+        what(job.session)
+
+    return write_and_act
 
 
 def run_alone(session: Session, run_job: RunJob) -> Job:
@@ -101,11 +111,7 @@ def run_between(session: Session, run_job: RunJob, then: Then, what: Act) -> lis
 def test_a_task_that_ends_its_transaction_fails_and_nothing_of_it_is_kept(
     session: Session, run_job: RunJob, then: Then, what: Act
 ) -> None:
-    def act_after_a_write(job: RunningJob) -> None:
-        add(job.session)
-        what(job.session)
-
-    then(act_after_a_write)
+    then(after_a_write(what))
 
     job = run_alone(session, run_job)
 
@@ -149,11 +155,7 @@ def test_a_task_that_lost_its_lease_cannot_commit_either(
 def test_a_commit_by_the_drivers_connection_is_noticed_and_not_repeated(
     session: Session, run_job: RunJob, then: Then, what: Act
 ) -> None:
-    def act_after_a_write(job: RunningJob) -> None:
-        add(job.session)
-        what(job.session)
-
-    then(act_after_a_write)
+    then(after_a_write(what))
 
     job = run_alone(session, run_job)
 
@@ -251,7 +253,7 @@ def test_an_error_that_a_task_caught_costs_others_nothing(session: Session, run_
 
 @pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ", "AUTOCOMMIT"])
 def test_another_isolation_level_is_refused_with_words(
-    session: Session, run_job: RunJob, then: Then, level: str, caplog: pytest.LogCaptureFixture
+    session: Session, run_job: RunJob, then: Then, level: str
 ) -> None:
     then(lambda job: job.session.connection(execution_options={"isolation_level": level}))
 
