@@ -10,7 +10,7 @@ PACKAGE = "groundwork.tools.template"
 
 
 def main() -> int:
-    # Copier itself still runs with an older one.
+    # Copier itself still runs with an older one than this repository's tools, whose version the linter knows.
     if sys.version_info < (3, 11):  # noqa: UP036
         print(
             "Copier runs with an older Python than 3.11; use `uvx --python 3.12 copier update --trust`.",

@@ -7,9 +7,9 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-import app  # noqa: F401
+from app.settings import get_settings
 from groundwork.data import Base, engine, import_models
-from groundwork.settings import SettingsInvalid, get_settings
+from groundwork.settings import SettingsInvalid
 
 import_models()
 

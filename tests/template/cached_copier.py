@@ -35,15 +35,17 @@ def main(cache: Path, words: list[str]) -> None:
 
 
 def render(words: list[str]) -> None:
+    from unittest.mock import patch
+
     import copier
     import yaml
     from copier._main import Worker
 
-    # No question to git about every file's executable bit.
-    Worker._sync_git_index_executable_bit = lambda *_: None  # type: ignore[method-assign]
     answers = yaml.safe_load(Path(words[words.index("--data-file") + 1]).read_text())
     release = words[words.index("--vcs-ref") + 1]
-    copier.run_copy(words[-2], words[-1], answers, vcs_ref=release, defaults=True, quiet=True)
+    # No question to git about every file's executable bit.
+    with patch.object(Worker, "_sync_git_index_executable_bit"):
+        copier.run_copy(words[-2], words[-1], answers, vcs_ref=release, defaults=True, quiet=True)
 
 
 if __name__ == "__main__":

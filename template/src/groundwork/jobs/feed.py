@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import LiteralString
 from uuid import UUID
 
 import structlog
 from psycopg.rows import DictRow
+from psycopg.sql import SQL
 from pydantic import ValidationError
 
 from groundwork.jobs.models import CHANGES
@@ -17,19 +19,27 @@ __all__ = ["Feed", "open_streams"]
 
 log = structlog.get_logger(__name__)
 
-COLUMNS = ", ".join(["changed_at", *JobOut.model_fields])
-OF_IDS = f"SELECT {COLUMNS} FROM jobs WHERE id = ANY(%(ids)s)"  # noqa: S608
-# What runs or waits, first of all, the newest, and what changed since a client was here last: some seconds more, as transactions that
-# began earlier may have been committed later.
-SNAPSHOT = f"""
-    SELECT {COLUMNS} FROM jobs
+COLUMNS = SQL(", ").join(SQL(name) for name in ["changed_at", *JobOut.model_fields])
+
+
+def _with_columns(query: LiteralString) -> LiteralString:
+    return SQL(query).format(COLUMNS).as_string()
+
+
+OF_IDS = _with_columns("SELECT {} FROM jobs WHERE id = ANY(%(ids)s)")
+# What runs or waits, first of all, the newest, and what changed since a client was here last: some seconds more, as
+# transactions that began earlier may have been committed later.
+SNAPSHOT = _with_columns(
+    """
+    SELECT {} FROM jobs
     WHERE owner_id = %(owner)s AND (id = %(only)s OR %(only)s IS NULL AND (
         due_at IS NOT NULL
         OR changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
         OR id IN (SELECT id FROM jobs WHERE owner_id = %(owner)s ORDER BY id DESC LIMIT 20)
     ))
     ORDER BY due_at IS NULL, id DESC LIMIT 500
-"""  # noqa: S608
+    """
+)
 
 
 class Feed:
