@@ -3,7 +3,8 @@
 In production it is a process of its own (`app relay`). With `memory://` as the broker it is a
 thread of the worker and feeds that worker's own queue.
 
-One that is frozen holds up nobody: each of its statements is a transaction, and none waits for a lock of another relay.
+One that is frozen holds up no other: a look is single statements, each a transaction, which skip what another relay has
+locked; and while it enqueues ticks, PostgreSQL ends a transaction that stands still for ten seconds.
 """
 
 import faulthandler
