@@ -19,7 +19,7 @@ demo: $(UV)
 # Without ARGS everything: the chaos suite by itself, for each of its services is a dozen processes.
 test: $(UV)
 	@$(UV) run --quiet --frozen pytest $(or $(ARGS),-m "not chaos")
-	@test -n '$(subst ','\'',$(ARGS))' || $(UV) run --quiet --frozen pytest -m chaos -n 2
+	@test -n '$(subst ','\'',$(ARGS))' || $(UV) run --quiet --frozen pytest -m chaos -n 4
 
 # What needs no service and takes about a minute: each e-mail provider, the other choices in turn, rendered and linted.
 test-quick: $(UV)
