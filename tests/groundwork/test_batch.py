@@ -16,7 +16,7 @@ from app.worker import celery
 from groundwork.jobs import batch
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job, Status
-from groundwork.jobs.relay import publish_due
+from groundwork.jobs.publishing import publish_due
 from groundwork.jobs.running_job import RunningJob
 from groundwork.jobs.worker import place
 from groundwork.settings import get_settings

@@ -15,7 +15,7 @@ from groundwork.jobs.arguments import arguments_of
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job, Status
 from groundwork.jobs.outdated import housekeeping
-from groundwork.jobs.relay import publish_due
+from groundwork.jobs.publishing import publish_due
 from groundwork.jobs.running_job import RunningJob
 from groundwork.jobs.task import JobTask
 from groundwork.testing import Published, RunJob

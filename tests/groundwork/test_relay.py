@@ -1,12 +1,12 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from functools import partial
 from threading import Barrier
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from amqp.exceptions import AccessRefused
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 from work import add_user_in_company
@@ -16,24 +16,55 @@ from app.worker import celery
 from groundwork.data.connections import engine
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job, Status
-from groundwork.jobs.relay import publish_due
+from groundwork.jobs.publishing import Publisher, publish_due, relay_connection
 from groundwork.settings import get_settings
 from groundwork.testing import Published
 
 
 @pytest.fixture(autouse=True)
 def long_pauses() -> Iterator[None]:
-    """However slow the machine is: no message counts as lost meanwhile, and what stands back does not come back."""
+    """However slow the machine is: no message counts as lost meanwhile."""
     with pytest.MonkeyPatch.context() as patches:
         patches.setattr(get_settings(), "job_patience_seconds", 30)
-        patches.setattr("groundwork.jobs.relay.STAND_BACK", timedelta(minutes=1))
         yield
 
 
-def queued(session: Session) -> Job:
-    job = enqueue(session, send_welcome, user_id=uuid4())
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with relay_connection() as connection:
+        yield Publisher(celery, connection)
+
+
+def queued(session: Session, queue: str | None = None) -> Job:
+    job = enqueue(session, send_welcome, user_id=uuid4(), queue=queue)
     session.commit()
     return job
+
+
+def write(change: Any) -> None:
+    with engine().begin() as connection:
+        connection.execute(change)
+
+
+def overdue(minutes: int = 0) -> None:
+    """No worker claimed a job for so long, and a relay is to look why."""
+    write(update(Job).values(published_at=text(f"now() - interval '{minutes} minutes'"), due_at=func.now()))
+
+
+@pytest.fixture
+def refusing() -> Iterator[tuple[str, Callable[[], None]]]:
+    """A queue of the broker that refuses every message, and what makes it take them."""
+    name = f"{celery.conf.task_default_queue}-refusing"
+    with celery.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        if connection.transport.driver_type == "redis":
+            channel.client.set(name, "no list")
+            mend = partial(channel.client.delete, name)
+        else:
+            channel.queue_declare(name, durable=True, auto_delete=False, arguments={"x-max-length": 5})
+            mend = partial(channel.queue_delete, name)
+        yield name, mend
+        mend()
 
 
 def test_a_committed_job_is_published_once_and_carries_only_its_id(session: Session, published: Published) -> None:
@@ -53,34 +84,85 @@ def test_short_jobs_travel_together_where_their_task_says_so(session: Session, p
     assert sorted(published()) == sorted([f"{first} {second} {third}", fourth, str(alone.id)])
 
 
-def test_a_message_that_nobody_answered_is_published_again_later_and_later(
-    session: Session, published: Published
+def test_a_message_that_was_lost_is_published_again_later_and_later(
+    session: Session, published: Published, publisher: Publisher
 ) -> None:
     job = queued(session)
-    publish_due(celery)
-    waits = []
+    publisher.publish_due()
+    messages, waits = published(), []
     for minutes in (0, 2, 600):
-        past = text(f"now() - interval '{minutes} minutes'")
-        session.execute(update(Job).values(run_at=past, due_at=func.now()))
-        session.commit()
-        publish_due(celery)
+        overdue(minutes)
+        publisher.publish_lost()
+        messages += published()
         waits.append(session.scalar(select(func.extract("epoch", Job.due_at - func.now()))))
+        session.rollback()
 
-    assert published() == [str(job.id)] * 4
+    assert messages == [str(job.id)] * 4
     assert [round(float(wait or 0), -1) for wait in waits] == [30, 120, 600]
 
 
-def test_a_job_whose_worker_died_is_given_back_and_published(session: Session, published: Published) -> None:
+def test_a_message_that_waits_for_a_worker_is_not_sent_again(
+    session: Session, published: Published, publisher: Publisher
+) -> None:
     job = queued(session)
-    session.execute(update(Job).values(status=Status.RUNNING, token=uuid4(), attempts=1))
-    session.commit()
+    publisher.publish_due()
+    for minutes in (1, 600):
+        overdue(minutes)
+        publisher.publish_lost()
 
-    publish_due(celery)
-
-    session.refresh(job)
-    assert job.status == Status.QUEUED
-    assert job.token is None
     assert published() == [str(job.id)]
+
+
+def test_of_messages_that_are_missing_those_of_the_oldest_jobs_are_sent_again(
+    session: Session, published: Published, publisher: Publisher
+) -> None:
+    jobs = []
+    for _ in range(3):
+        jobs.append(str(queued(session).id))
+        publisher.publish_due()
+    published()
+    for _ in range(2):
+        jobs.append(str(queued(session).id))
+        publisher.publish_due()
+    write(update(Job).values(due_at=func.now()))
+
+    assert publisher.publish_lost() == 3
+    assert sorted(published()) == sorted(jobs[3:] + jobs[:3])
+
+
+def test_a_window_of_each_queue_is_published_and_no_more(
+    session: Session, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groundwork.jobs.publishing.WINDOW", 3)
+    long, short = (f"{celery.conf.task_default_queue}-{name}" for name in ("long", "short"))
+    jobs = [queued(session, long) for _ in range(5)]
+    looks = [publisher.publish_due()]
+    queued(session, short)
+    looks.append(publisher.publish_due())
+    write(update(Job).where(Job.id == jobs[0].id).values(status=Status.RUNNING, token=uuid4()))
+    looks.append(publisher.publish_due())
+
+    assert [look.published for look in looks] == [3, 1, 1]
+    waiting = session.scalars(select(Job.id).where(Job.published_at.is_(None))).all()
+    assert waiting == [jobs[4].id]
+    with celery.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        for name in (long, short):
+            channel.queue_delete(name)
+
+
+def test_a_single_job_is_sent_before_the_many_of_another_queue(
+    session: Session, published: Published, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [enqueue(session, send_welcome, user_id=uuid4(), queue="many") for _ in range(3)]
+    session.commit()
+    single = queued(session)
+    sent = []
+    monkeypatch.setattr(celery, "send_task", lambda *_, task_id, **__: sent.append(task_id))
+
+    publisher.publish_due()
+
+    assert sent == [str(job.id) for job in (single, *many)]
 
 
 def test_a_delayed_and_a_finished_job_are_left_alone(session: Session) -> None:
@@ -99,7 +181,7 @@ def test_relays_side_by_side_publish_each_job_once(
     session: Session, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Few at a time, so that they look often at the same rows.
-    monkeypatch.setattr("groundwork.jobs.relay.BATCH", 3)
+    monkeypatch.setattr("groundwork.jobs.publishing.BATCH", 3)
     ids = [str(enqueue(session, send_welcome, user_id=uuid4()).id) for _ in range(120)]
     session.commit()
     together = Barrier(4)
@@ -117,10 +199,10 @@ def test_relays_side_by_side_publish_each_job_once(
     assert sorted(published()) == sorted(ids)
 
 
-def test_when_the_broker_refuses_the_job_stays_due(
+def test_while_the_broker_is_away_jobs_keep_their_turn(
     session: Session, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = queued(session)
+    jobs = [queued(session) for _ in range(3)]
 
     def refuse(*_: object, **__: object) -> None:
         raise ConnectionRefusedError("broker down")
@@ -130,31 +212,50 @@ def test_when_the_broker_refuses_the_job_stays_due(
         publish_due(celery)
 
     monkeypatch.undo()
-    # It stands back for a few seconds, for others that may be sent.
-    assert publish_due(celery) == 0
-    session.execute(update(Job).values(due_at=func.now()))
-    session.commit()
-    assert publish_due(celery) == 1
-    assert published() == [str(job.id)]
+    monkeypatch.setattr("groundwork.jobs.publishing.BATCH", 1)
+    assert [publish_due(celery) for _ in range(4)] == [1, 1, 1, 0]
+    assert published() == [str(job.id) for job in jobs]
 
 
-def test_a_job_that_cannot_be_published_does_not_hold_up_the_others(
-    session: Session, published: Published, monkeypatch: pytest.MonkeyPatch
+def test_a_queue_that_refuses_messages_holds_up_no_other(
+    session: Session,
+    published: Published,
+    publisher: Publisher,
+    refusing: tuple[str, Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    broken, *others = (queued(session) for _ in range(3))
-    send = celery.send_task
+    name, mend = refusing
+    refused = [queued(session, name) for _ in range(3)]
+    others = [queued(session) for _ in range(3)]
 
-    def refuse_one(task: str, **options: Any) -> None:
-        if options["task_id"] == str(broken.id):
-            raise AccessRefused("not on this queue")
-        send(task, **options)
-
-    monkeypatch.setattr(celery, "send_task", refuse_one)
-    with pytest.raises(AccessRefused):
-        publish_due(celery)
-    publish_due(celery)
+    for _ in range(2):
+        publisher.publish_due()
 
     assert published() == [str(job.id) for job in others]
+    waiting = select(Job.id).where(Job.published_at.is_(None)).order_by(Job.id)
+    assert session.scalars(waiting).all() == [job.id for job in refused]
+
+    mend()
+    monkeypatch.setattr("groundwork.jobs.publishing.monotonic", lambda: monotonic() + 10)
+    assert publisher.publish_due().published == 3
+
+
+def test_routes_of_celery_lead_to_a_window_of_their_own(
+    session: Session, published: Published, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routed = queued(session)
+    other = enqueue(session, add_user_in_company, email="ada@example.org")
+    session.commit()
+    monkeypatch.setitem(celery.conf, "task_routes", {send_welcome.name: {"queue": "elsewhere"}})
+    monkeypatch.setattr(celery.amqp, "_rtable", None)
+    monkeypatch.setattr(celery.amqp, "router", celery.amqp.Router())
+    sent = []
+    monkeypatch.setattr(celery, "send_task", lambda *_, task_id, queue, **__: sent.append((task_id, queue)))
+
+    for _ in range(2):
+        publisher.publish_due()
+
+    assert sent == [(str(other.id), None), (str(routed.id), "elsewhere")]
 
 
 def test_a_job_whose_task_nobody_here_has_is_published_and_told(

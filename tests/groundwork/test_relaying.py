@@ -18,7 +18,7 @@ from app.schedule import SCHEDULE
 from app.worker import celery
 from groundwork.data.connections import engine
 from groundwork.jobs.enqueueing import enqueue
-from groundwork.jobs.models import CHANNEL, Job, Tick
+from groundwork.jobs.models import CHANNEL, Job, Status, Tick
 from groundwork.jobs.relay import relay
 from groundwork.testing import Published, until
 
@@ -33,7 +33,7 @@ def queued(session: Session) -> Job:
 def relaying(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A relay that listens for as long as the test runs, and looks by itself after so many seconds."""
     monkeypatch.setattr("groundwork.jobs.relay.POLL", request.param)
-    monkeypatch.setattr("groundwork.jobs.relay.STAND_BACK", timedelta(0))
+    monkeypatch.setattr("groundwork.jobs.publishing.STAND_BACK", 0)
     stop = Event()
     thread = Thread(target=relay, args=(celery, SCHEDULE, stop))
     thread.start()
@@ -84,6 +84,21 @@ def test_the_relay_outlives_errors_that_it_does_not_know(
 
 
 @pytest.mark.parametrize("relaying", [0.1], indirect=True)
+def test_a_job_whose_worker_died_is_given_back_and_published(
+    session: Session, published: Published, relaying: None
+) -> None:
+    job = queued(session)
+    until(lambda: str(job.id) in published())
+    session.execute(update(Job).values(status=Status.RUNNING, token=uuid4(), attempts=1, due_at=func.now()))
+    session.commit()
+
+    until(lambda: str(job.id) in published())
+
+    session.refresh(job)
+    assert (job.status, job.token, job.crashes) == (Status.QUEUED, None, 1)
+
+
+@pytest.mark.parametrize("relaying", [0.1], indirect=True)
 def test_a_relay_that_is_frozen_stops_no_other(session: Session, published: Published, relaying: None) -> None:
     until(lambda: session.scalar(select(func.count()).select_from(Tick)) == len(SCHEDULE) + 1)
     with engine().begin() as frozen:
@@ -100,9 +115,9 @@ from threading import Event
 from time import sleep
 
 from app.worker import celery
-from groundwork.jobs import relay
+from groundwork.jobs import publishing, relay
 
-relay.publish_due = lambda *_: sleep(60)
+publishing.Publisher.publish_due = lambda *_: sleep(60)
 relay.relay(celery, (), Event(), hung_after=1)
 """
 

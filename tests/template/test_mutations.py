@@ -88,7 +88,7 @@ FAULTS = [
     ),
     Fault(
         "a wrong type",
-        replace("template/src/groundwork/jobs/relay.py", "return len(taken)", "return str(len(taken))"),
+        replace("template/src/groundwork/jobs/publishing.py", "return self._send(lost)", "return str(self._send(lost))"),
         RUNS,
         r"uv run mypy .* ended with 1",
     ),
@@ -163,12 +163,22 @@ BREACHES = [
     ),
     Breach(
         "the relay: what the broker refused is not due again",
-        replace(f"{GROUNDWORK}/jobs/relay.py", "connection.execute(PUT_BACK, rows)", "pass"),
-        "groundwork/test_relay.py::test_a_job_that_cannot_be_published_does_not_hold_up_the_others",
+        replace(f"{GROUNDWORK}/jobs/publishing.py", "            if unsent:\n", "            if False:\n"),
+        "groundwork/test_relay.py::test_a_queue_that_refuses_messages_holds_up_no_other",
+    ),
+    Breach(
+        "the window: a relay publishes the whole backlog",
+        replace(f"{GROUNDWORK}/jobs/publishing.py", "WINDOW - row.published)", "WINDOW)"),
+        "groundwork/test_relay.py::test_a_window_of_each_queue_is_published_and_no_more",
+    ),
+    Breach(
+        "the window: what waits for a worker is sent again and again",
+        replace(f"{GROUNDWORK}/jobs/publishing.py", "published[name] - self._messages_in(name)", "published[name]"),
+        "groundwork/test_relay.py::test_a_message_that_waits_for_a_worker_is_not_sent_again",
     ),
     Breach(
         "the relay: two of them publish the same jobs",
-        replace(f"{GROUNDWORK}/jobs/transitions.py", "    .with_for_update(skip_locked=True)\n", ""),
+        replace(f"{GROUNDWORK}/jobs/backlog.py", "LIMIT open.room FOR UPDATE SKIP LOCKED", "LIMIT open.room"),
         "groundwork/test_relay.py::test_relays_side_by_side_publish_each_job_once",
     ),
     Breach(

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, and_, func
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, and_, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,6 +30,10 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+# Jobs without a queue of their own go where Celery's routing sends them; here they have one together.
+QUEUE = text("coalesce(queue, '')")
+
+
 class Job(Base):
     """A job: one requested run of a task. Its id, a UUIDv7, is also the id of the Celery task and in its log lines."""
 
@@ -38,7 +42,10 @@ class Job(Base):
         CheckConstraint("(due_at IS NULL) = (status IN ('succeeded', 'failed', 'cancelled'))", name="finished"),
         # Partial, so that a job without a key, an owner or a future costs no entry.
         Index("jobs_unique_key_key", "unique_key", unique=True, postgresql_where="unique_key IS NOT NULL"),
-        Index(None, "due_at", postgresql_where="due_at IS NOT NULL"),
+        # An unfinished job is in one of three: it waits in the table, its message was published, or it runs.
+        Index("jobs_waiting_idx", QUEUE, "due_at", postgresql_where="status = 'queued' AND published_at IS NULL"),
+        Index("jobs_published_idx", QUEUE, "due_at", postgresql_where="status = 'queued' AND published_at IS NOT NULL"),
+        Index("jobs_running_idx", "due_at", postgresql_where="status = 'running'"),
         Index(None, "owner_id", "id", postgresql_where="owner_id IS NOT NULL"),
     )
 
@@ -54,9 +61,11 @@ class Job(Base):
 
     # Not before this time: now, or later for a delay or a retry.
     run_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    # When the relay looks at the row next: to publish it, to publish it again because the
-    # message was lost, or to give it back because the lease of a worker ran out. NULL: finished.
+    # When a relay looks at the row next: to publish it, to ask whether its message was lost, or
+    # to give it back because the lease of a worker ran out. NULL: finished.
     due_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+    # When its message was published for this attempt; NULL while it waits in the table.
+    published_at: Mapped[datetime | None]
     # Which attempt may finish the job. A worker that lost its lease no longer knows the token.
     token: Mapped[UUID | None]
     # Whose main process answers for the attempt that runs.

@@ -9,15 +9,11 @@ locked; and while it enqueues ticks, PostgreSQL ends a transaction that stands s
 
 import faulthandler
 import sys
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Iterable
 from functools import partial
-from itertools import repeat
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import structlog
@@ -27,21 +23,23 @@ from sqlalchemy import Connection, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from groundwork.configuration import configuration
-from groundwork.data.connections import engine
 from groundwork.data.server_settings import SERVER_SETTINGS
+from groundwork.jobs.backlog import FORGOTTEN
 from groundwork.jobs.entries import Entry, enqueue_ticks
 from groundwork.jobs.models import CHANNEL, Tick
-from groundwork.jobs.transitions import FORGOTTEN, PUT_BACK, TAKE
+from groundwork.jobs.publishing import Look, Publisher, relay_connection
+from groundwork.jobs.transitions import RECOVER
 from groundwork.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["publish_due", "relay"]
+__all__ = ["relay"]
 
-BATCH = 100
 # Seconds between two looks at the table when nobody sends NOTIFY: retries, lost messages, the schedule.
 POLL = 1.0
-# Seconds between two looks while jobs keep coming: one look then takes all of them.
+# Seconds until the first look after one that found jobs: others may have been committed meanwhile without a NOTIFY, and
+# workers have made room in a window that was full. Each further look that finds nothing waits twice as long.
+SOON = 0.005
+# Seconds at most for which jobs that keep coming are let gather, as long as the look before took.
 BREATH = 0.05
-STAND_BACK = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
 _free = select(Tick.name).where(Tick.name == "relay").with_for_update(skip_locked=True).scalar_subquery()
@@ -49,59 +47,6 @@ LOOKED = update(Tick).where(Tick.name == _free).values(at=func.now())
 # It reads first, since to insert would wait for whoever holds the row.
 _never = select(literal("relay")).where(~exists().where(Tick.name == "relay"))
 FIRST_LOOK = insert(Tick).from_select(["name"], _never).on_conflict_do_nothing()
-
-
-def _statements() -> Connection:
-    """A connection each of whose statements is a transaction."""
-    return engine().execution_options(isolation_level="AUTOCOMMIT").connect()
-
-
-def publish_due(celery: Celery, alive: Callable[[], None] = lambda: None) -> int:
-    """Publish one batch of due jobs, and call `alive` before each message; returns how many were taken."""
-    patience = timedelta(seconds=get_settings().job_patience_seconds)
-    with _statements() as connection:
-        taken = connection.execute(TAKE, {"batch": BATCH, "patience": patience}).all()
-    # Only now: a worker faster than we are must find the row as it will be.
-    unsent = deque(_messages(celery, [row for row in taken if row.ready]))
-    try:
-        with celery.producer_pool.acquire(block=True) as producer:
-            while unsent:
-                alive()
-                first, *others = rows = unsent[0]
-                if first.task not in celery.tasks:
-                    # Sent all the same: a worker of a newer version may know it.
-                    log.warning("no tasks.py has this task, and no worker may", task=first.task, job_id=str(first.id))
-                # None leaves it to Celery's own routing; a process that feeds itself has one queue.
-                queue = None if get_settings().in_memory_broker else first.queue
-                # One job is the message; a message of many has an id of its own.
-                message_id, ids = (uuid4(), [str(row.id) for row in rows]) if others else (first.id, [])
-                celery.send_task(first.task, args=ids, task_id=str(message_id), producer=producer, queue=queue)
-                unsent.popleft()
-    finally:
-        # The one that could not be sent stands back: its queue alone may be what is wrong, and others wait behind it.
-        pauses = [STAND_BACK, *repeat(timedelta(0), len(unsent))]
-        messages = zip(unsent, pauses, strict=False)
-        if rows := [
-            {"job_id": row.id, "looked_at": row.due_at, "pause": pause} for rows, pause in messages for row in rows
-        ]:
-            with _statements() as connection:
-                connection.execute(PUT_BACK, rows)
-    return len(taken)
-
-
-def _messages(celery: Celery, rows: Iterable[Any]) -> Iterator[list[Any]]:
-    """The jobs of each message: one job, or as many of one task and queue as the task's `batch_size` allows."""
-    kinds = defaultdict(list)
-    # The oldest first: an id begins with its time.
-    for row in sorted(rows, key=lambda row: row.id):
-        if row.crashes:
-            # Its worker or its connection died. Whether it was the cause shows when nothing else is there.
-            yield [row]
-        else:
-            kinds[row.task, row.queue].append(row)
-    for (name, _), alike in kinds.items():
-        size = getattr(celery.tasks.get(name), "batch_size", 1)
-        yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 
 def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after: float | None = None) -> None:
@@ -117,26 +62,24 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
     while not stop.is_set():
         alive()
         try:
-            with psycopg.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS) as listener:
+            listening = psycopg.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS)
+            with listening as listener, relay_connection() as connection:
                 listener.execute(SERVER_SETTINGS)
                 listener.execute(f"LISTEN {CHANNEL}")
                 if forgotten:
-                    with engine().begin() as connection:
-                        connection.execute(FORGOTTEN)
+                    connection.execute(FORGOTTEN)
                     forgotten = False
                 log.info("relay listens")
-                regularly = -POLL
+                publisher, pause, regularly = Publisher(celery, connection, alive), SOON, -POLL
                 while not stop.is_set():
                     alive()
-                    looked = monotonic()
-                    if looked - regularly >= POLL:
-                        _look_regularly(schedule)
-                        regularly = looked
-                    if publish_due(celery, alive) < BATCH:
-                        for _ in listener.notifies(timeout=POLL, stop_after=1):
-                            pass
-                        # After a quiet time it is over already: a single job is published at once.
-                        stop.wait(max(0, looked + BREATH - monotonic()))
+                    began = monotonic()
+                    if began - regularly >= POLL:
+                        _look_regularly(connection, schedule, publisher)
+                        regularly = began
+                    look = publisher.publish_due()
+                    if not look.more:
+                        pause = _wait(listener, stop, look, monotonic() - began, pause)
         except Exception as error:
             # Drivers and brokers have a dozen families of errors, and the one duty of this loop is
             # to go on: no job is lost while it waits, but none would run if it ended.
@@ -145,17 +88,29 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
     faulthandler.cancel_dump_traceback_later()
 
 
+def _wait(listener: psycopg.Connection, stop: Event, look: Look, seconds: float, pause: float) -> float:
+    """Wait for the next NOTIFY, or for as long as returned."""
+    if look.published:
+        # At most half of the time goes into looks, and many jobs of one commit each share one.
+        stop.wait(min(seconds, BREATH))
+    pause = SOON if look.published else min(2 * pause, POLL)
+    for _ in listener.notifies(timeout=pause, stop_after=1):
+        pass
+    return pause
+
+
 def _watch(seconds: float | None) -> None:
     if seconds and sys.__stderr__:
         faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
 
 
-def _look_regularly(schedule: Iterable[Entry]) -> None:
-    """Show that a relay lives, and enqueue the jobs of due entries."""
-    with _statements() as connection:
-        if connection.execute(LOOKED).rowcount == 0:
-            connection.execute(FIRST_LOOK)
+def _look_regularly(connection: Connection, schedule: Iterable[Entry], publisher: Publisher) -> None:
+    """Show that a relay lives, enqueue the jobs of due entries, and take care of what died or was lost."""
+    if connection.execute(LOOKED).rowcount == 0:
+        connection.execute(FIRST_LOOK)
     enqueue_ticks(schedule)
+    connection.execute(RECOVER)
+    publisher.publish_lost()
 
 
 _stop = Event()

@@ -13,7 +13,6 @@ from sqlalchemy import (
     String,
     Text,
     Uuid,
-    and_,
     any_,
     bindparam,
     case,
@@ -53,6 +52,7 @@ def _queued(run_at: ColumnElement[Any], due_at: ColumnElement[Any], reason: Colu
     return IDLE | {
         "status": case((_cancelled, literal(Status.CANCELLED, Job.status.type)), else_=Status.QUEUED),
         "due_at": case((_cancelled, None), else_=due_at),
+        "published_at": None,
         "finished_at": case((_cancelled, func.clock_timestamp())),
         "run_at": run_at,
         "history": _history(reason),
@@ -107,7 +107,9 @@ RETRY = MINE.values(
 RELEASE = MINE.values(_queued(NOW, NOW, literal("")) | {"attempts": Job.attempts - 1, "history": Job.history})
 
 # The main process of a worker speaks for its attempts, without their tokens: for all of them, or for that of one message.
-RUNS = update(Job).where(Job.due_at.is_not(None), Job.status == Status.RUNNING)  # The first one has an index.
+# Written out, so that it is the condition of an index.
+_RUNNING = Job.status == literal(Status.RUNNING, Job.status.type, literal_execute=True)
+RUNS = update(Job).where(_RUNNING)
 OF_WORKER = RUNS.where(func.starts_with(Job.worker, bindparam("me")))
 OF_MESSAGE = RUNS.where(Job.worker == bindparam("me"))
 OUT_OF_TIME = OF_MESSAGE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED).returning(
@@ -120,49 +122,26 @@ GIVE_BACK = OF_WORKER.values(attempts=Job.attempts - 1, **_queued(NOW, NOW, lite
 CRASH_PAUSE = Job.crashes * Job.crashes * literal(timedelta(seconds=5), IntervalType)
 DEATH = literal("the worker died")
 WORKER_LOST = OF_MESSAGE.values(crashes=Job.crashes + 1, **_queued(NOW + CRASH_PAUSE, NOW + CRASH_PAUSE, DEATH))
+# Of a relay: attempts whose worker was silent for longer than its lease. What another relay gives back is left to it.
+_silent = (
+    select(Job.id)
+    .where(_RUNNING, Job.due_at <= NOW)
+    .order_by(Job.due_at)
+    .limit(1000)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+RECOVER = (
+    update(Job)
+    .where(Job.id.in_(_silent))
+    .values(crashes=Job.crashes + 1, **_queued(NOW + CRASH_PAUSE, NOW + CRASH_PAUSE, DEATH))
+)
 # What waits behind another job in its message, which is not worked on any more.
 SEND_AGAIN = (
-    update(Job).where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at <= NOW).values(due_at=NOW)
-)
-
-# The relay. A message that no worker has answered is sent again, less and less often.
-LONGEST_PATIENCE = timedelta(minutes=10)
-_due = (
-    select(Job.id)
-    .where(Job.due_at <= NOW)
-    .order_by(Job.due_at)
-    .limit(bindparam("batch", type_=Integer))
-    .with_for_update(skip_locked=True)
-    .cte("due")
-)
-_died = Job.status == Status.RUNNING
-_patience = bindparam("patience", type_=IntervalType)
-_next_look = func.greatest(_patience, func.least(NOW - Job.run_at, literal(LONGEST_PATIENCE, IntervalType)))
-_pause_or_send = case((Job.crashes > 0, NOW + CRASH_PAUSE), else_=NOW + _patience)
-_lost = _queued(NOW + CRASH_PAUSE, _pause_or_send, DEATH) | {"crashes": Job.crashes + 1}
-_kept = {name: getattr(Job, name) for name in _lost.keys() - IDLE} | {"due_at": NOW + _next_look}
-TAKE = (
     update(Job)
-    .where(Job.id == _due.c.id)
-    .values(IDLE | {name: case((_died, _lost[name]), else_=kept) for name, kept in _kept.items()})
-    # A job that is to come to rest first is published at its next turn.
-    .returning(
-        Job.id,
-        Job.task,
-        Job.queue,
-        Job.due_at,
-        Job.crashes,
-        and_(Job.status == Status.QUEUED, Job.run_at <= NOW).label("ready"),
-    )
+    .where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at <= NOW)
+    .values(due_at=NOW, published_at=None)
 )
-# Only rows that are as TAKE left them: the message may have arrived although sending it failed.
-PUT_BACK = (
-    update(Job)
-    .where(Job.id == bindparam("job_id"), Job.due_at == bindparam("looked_at"), Job.status == Status.QUEUED)
-    .values(due_at=_after("pause"))
-)
-# Messages in the memory of a process are gone with it, and so are the attempts that it made.
-FORGOTTEN = update(Job).where(Job.due_at.is_not(None), Job.run_at <= NOW).values(due_at=NOW)
 
 # People cancel a waiting job at once; a running one is asked to stop, and asking twice changes nothing.
 _waits = Job.status == Status.QUEUED
@@ -181,7 +160,7 @@ CANCEL = (
 RUN_NOW = (
     update(Job)
     .where(Job.id == bindparam("job_id"), Job.status == Status.QUEUED, Job.run_at > NOW)
-    .values(run_at=NOW, due_at=NOW)
+    .values(run_at=NOW, due_at=NOW, published_at=None)
 )
 RUN_AGAIN = (
     update(Job)
@@ -190,6 +169,7 @@ RUN_AGAIN = (
         status=Status.QUEUED,
         run_at=NOW,
         due_at=NOW,
+        published_at=None,
         attempts=0,
         crashes=0,
         cancel_requested_at=None,

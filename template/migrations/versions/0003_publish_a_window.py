@@ -1,0 +1,65 @@
+"""Jobs wait in the table: relays publish a window of each queue, and are woken without holding up other commits"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0003"
+down_revision: str | None = "0002"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+QUEUE = sa.text("coalesce(queue, '')")
+WAITING = sa.text("status = 'queued' AND published_at IS NULL")
+PUBLISHED = sa.text("status = 'queued' AND published_at IS NOT NULL")
+RUNNING = sa.text("status = 'running'")
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("published_at", sa.DateTime(timezone=True)))
+    op.create_index("jobs_waiting_idx", "jobs", [QUEUE, "due_at"], postgresql_where=WAITING)
+    op.create_index("jobs_published_idx", "jobs", [QUEUE, "due_at"], postgresql_where=PUBLISHED)
+    op.create_index("jobs_running_idx", "jobs", ["due_at"], postgresql_where=RUNNING)
+    op.drop_index("jobs_due_at_idx", "jobs")
+    op.execute("DROP TRIGGER jobs_notify ON jobs")
+    # PostgreSQL lets transactions that send NOTIFY commit one after the other, each until it is on disk. So one at a
+    # time sends it, at its end: others that commit meanwhile are found by the relay, which looks again soon after.
+    op.execute(
+        """
+        CREATE OR REPLACE FUNCTION jobs_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF pg_try_advisory_xact_lock(hashtext('jobs')) THEN
+                PERFORM pg_notify('jobs', '');
+            END IF;
+            RETURN NULL;
+        END
+        $$
+        """
+    )
+    op.execute(
+        """
+        CREATE CONSTRAINT TRIGGER jobs_notify AFTER INSERT ON jobs DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (NEW.due_at <= now()) EXECUTE FUNCTION jobs_notify()
+        """
+    )
+
+
+def downgrade() -> None:
+    op.execute("DROP TRIGGER jobs_notify ON jobs")
+    op.execute(
+        """
+        CREATE OR REPLACE FUNCTION jobs_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_notify('jobs', '');
+            RETURN NULL;
+        END
+        $$
+        """
+    )
+    op.execute("CREATE TRIGGER jobs_notify AFTER INSERT ON jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs_notify()")
+    op.create_index("jobs_due_at_idx", "jobs", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
+    op.drop_index("jobs_running_idx", "jobs")
+    op.drop_index("jobs_published_idx", "jobs")
+    op.drop_index("jobs_waiting_idx", "jobs")
+    op.drop_column("jobs", "published_at")
