@@ -16,7 +16,7 @@ from groundwork.jobs.heartbeat import heartbeat
 from groundwork.jobs.job_session import JobSession
 from groundwork.jobs.one_transaction import Guard, guarded, job_engine
 from groundwork.jobs.running_job import LeaseLost
-from groundwork.jobs.transitions import RELEASE, SUCCEED
+from groundwork.jobs.transitions import RELEASE, SUCCEED_TOGETHER
 from groundwork.settings import get_settings
 
 __all__ = ["run_batch"]
@@ -64,7 +64,7 @@ def _share(waiting: deque[Attempt], connection: Connection) -> None:
                     ends.append((attempt, partial(attempt.end_badly, error)))
                     # Of the transaction nothing is left, or nothing more can be done in it.
                     guard.check(connection)
-            if done and connection.execute(SUCCEED, [said for _, said in done]).rowcount != len(done):
+            if done and connection.execute(SUCCEED_TOGETHER, _said(done)).rowcount != len(done):
                 raise not_kept([attempt for attempt, _ in done], connection)
             guard.ending = True
     except LeaseLost:
@@ -78,6 +78,13 @@ def _share(waiting: deque[Attempt], connection: Connection) -> None:
             attempt.tell()
     for attempt, end in ends:
         _hear(attempt, end)
+
+
+def _said(done: Sequence[tuple[Attempt, dict[str, Any]]]) -> dict[str, Any]:
+    """The parameters of SUCCEED_TOGETHER: those of each, whose token and mark are those of their message."""
+    words = [said for _, said in done]
+    ids, outcomes = [said["job_id"] for said in words], [said["outcome"] for said in words]
+    return words[0] | {"job_ids": ids, "outcomes": outcomes}
 
 
 def _in_savepoint(attempt: Attempt, connection: Connection, guard: Guard) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     func,
     literal,
     select,
@@ -89,8 +90,16 @@ CLAIM = (
 EXTEND = MINE.values(due_at=_after("lease"))
 PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(_cancelled)
 # Only in the transaction that the runner began.
-SUCCEED = MINE.where(func.current_setting(MARK, True) == bindparam("mark", type_=String)).values(
-    status=Status.SUCCEEDED, result=bindparam("outcome"), error=None, **FINISHED
+_MARKED = func.current_setting(MARK, True) == bindparam("mark", type_=String)
+_SUCCEEDED = FINISHED | {"status": Status.SUCCEEDED, "error": None}
+SUCCEED = MINE.where(_MARKED).values(result=bindparam("outcome"), **_SUCCEEDED)
+# Those of one claim, and so of one token.
+_outcomes = func.unnest(bindparam("job_ids", type_=ARRAY(Uuid)), bindparam("outcomes", type_=ARRAY(Job.result.type)))
+_outcome = _outcomes.table_valued(column("id", Uuid), column("outcome", Job.result.type)).render_derived("outcomes")
+SUCCEED_TOGETHER = (
+    update(Job)
+    .where(Job.id == _outcome.c.id, Job.token == bindparam("my_token"), _MARKED)
+    .values(result=_outcome.c.outcome, **_SUCCEEDED)
 )
 STILL_MINE = select(Job.id).where(Job.token == bindparam("my_token"), Job.id == bindparam("job_id"))
 FAIL = MINE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED)
