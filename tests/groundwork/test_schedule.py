@@ -69,9 +69,12 @@ def test_a_wrong_entry_does_not_hinder_the_others_and_is_told_once(caplog: pytes
         (every(minutes=10), "01 00:00", "01 00:09:59", None),
         (every(minutes=10), "01 00:00", "01 00:10", "01 00:10"),
         (every(minutes=10), "01 00:00", "01 01:05", "01 01:00"),
+        # Another relay was faster: it moved the tick after this one had asked for the time.
+        (every(minutes=10), "01 00:10", "01 00:09:59", None),
         (crontab(hour="3", minute="30"), "01 03:30", "02 03:29", None),
         (crontab(hour="3", minute="30"), "01 03:30", "02 03:30", "02 03:30"),
         (crontab(hour="3", minute="30"), "01 03:30", "05 02:00", "04 03:30"),
+        (crontab(hour="3", minute="30"), "02 03:30", "02 03:29", None),
         (crontab(minute="*/15", day_of_week="mon"), "01 23:59", "04 12:00", "02 23:45"),
     ],
 )

@@ -51,7 +51,7 @@ class Entry:
         """The latest tick after `last` and not after `now`: many that were missed run once."""
         if isinstance(self.when, timedelta):
             missed = (now - last) // self.when
-            return last + missed * self.when if missed else None
+            return last + missed * self.when if missed > 0 else None
         # From near to far: the crontab of a minute has 86,400 ticks in 60 days, and that of a year may have none.
         for window in WINDOWS:
             start = max(last, now - window)
