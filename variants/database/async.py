@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from groundwork.data.server_settings import with_server_settings
+from groundwork.data.silence import drop_lost
 from groundwork.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "open_sessions"]
@@ -27,7 +28,8 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
     )
-    with_server_settings(engine.sync_engine)
+    # A request that is given up gives up its connection too, where the server stays silent.
+    drop_lost(with_server_settings(engine.sync_engine))
     try:
         yield async_sessionmaker(engine, expire_on_commit=False)
     finally:

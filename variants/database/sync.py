@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from groundwork.data.server_settings import with_server_settings
+from groundwork.data.silence import expect_answers
 from groundwork.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "open_sessions"]
@@ -37,7 +38,8 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
     )
-    with_server_settings(engine)
+    # Nobody can take the connection from the thread of a request that was given up.
+    expect_answers(with_server_settings(engine), settings.request_timeout_seconds)
     to_thread.current_default_thread_limiter().total_tokens = size
     # Closed means over: what a thread still does for a request that was given up is not written.
     sessions = Sessions(engine, expire_on_commit=False, close_resets_only=False)

@@ -2,14 +2,15 @@
 
 from functools import lru_cache
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
+from groundwork.data import silence
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.tables import import_models
 from groundwork.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["engine", "new_session"]
+__all__ = ["engine", "new_session", "prompt_engine"]
 
 
 @lru_cache
@@ -22,13 +23,28 @@ def engine() -> Engine:
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
     plain = create_engine(
         get_settings().database_url,
-        pool_pre_ping=True,
         # A worker has a connection for each job that runs and one for what is said of them: Celery bounds how many.
         max_overflow=-1,
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
     )
-    return with_server_settings(plain)
+    return silence.expect_answers(with_server_settings(plain))
+
+
+def prompt_engine() -> Engine:
+    """`engine()` for the short statements of the groundwork itself: one that is not answered loses its connection."""
+    return _prompt(engine())
+
+
+@lru_cache(maxsize=1)
+def _prompt(plain: Engine) -> Engine:
+    prompt = plain.execution_options()
+
+    @event.listens_for(prompt, "engine_connect")
+    def begin(connection: Connection) -> None:
+        silence.answer_within(connection, silence.ANSWER_SECONDS)
+
+    return prompt
 
 
 def new_session() -> Session:

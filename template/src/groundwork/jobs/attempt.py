@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from groundwork.data.connections import engine
-from groundwork.jobs.endings import costs_nothing, database_lost, seconds_until_retry, tell_owner
+from groundwork.data.connections import prompt_engine
+from groundwork.jobs.endings import costs_nothing, database_lost, ended_by_database, seconds_until_retry, tell_owner
 from groundwork.jobs.heartbeat import heartbeat, lease
 from groundwork.jobs.job_session import JobSession
 from groundwork.jobs.one_transaction import BEHIND, TaskFault, guarded
@@ -78,10 +78,10 @@ class Attempt:
                     said = self.work(session)
                     session.flush()
                     guard.check(connection)
+                    guard.ending = True
                     # The effect and the result, or neither: token and mark decide in the same transaction.
                     if connection.execute(SUCCEED, said).rowcount == 0:
                         raise not_kept([self], connection)
-                    guard.ending = True
                     connection.commit()
                 finally:
                     guard.ending = True
@@ -109,7 +109,7 @@ class Attempt:
             final = False
         wait = 0 if final else seconds_until_retry(error, attempt, self.task.retry_backoff, self.task.retry_backoff_max)
         told = self.mine | {"reason": as_text(reason)}
-        with engine().begin() as connection:
+        with prompt_engine().begin() as connection:
             cancelled = connection.execute(STOP_CANCELLED, self.mine).rowcount
             if not cancelled and final:
                 if connection.execute(FAIL, told).rowcount:
@@ -122,12 +122,13 @@ class Attempt:
             raise Ignore
         if final:
             # Celery logs the traceback of what is raised here.
-            log.error("job failed", job_id=str(self.row.id), task=self.task.name, error=repr(error))
+            log.error("job failed", job_id=str(self.row.id), task=self.task.name, reason=reason, error=repr(error))
             raise error
         log.warning(
             "job will be tried again",
             job_id=str(self.row.id),
             task=self.task.name,
+            reason=reason,
             seconds=round(wait, 1),
             exc_info=error,
         )
@@ -163,4 +164,6 @@ def _judge(task: "JobTask", attempt: int, error: Exception) -> tuple[bool, str]:
     if isinstance(error, (Final, *task.dont_autoretry_for)):
         return True, str(error)
     final = attempt >= task.max_attempts and not database_lost(error)
-    return final, f"{type(error).__name__} in attempt {attempt}; the log has the details."
+    ended = ended_by_database(error)
+    words = f"{ended} ended attempt {attempt}" if ended else f"{type(error).__name__} in attempt {attempt}"
+    return final, f"{words}; the log has the details."

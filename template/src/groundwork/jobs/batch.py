@@ -10,7 +10,7 @@ import structlog
 from celery.exceptions import Ignore, Retry
 from sqlalchemy import Connection
 
-from groundwork.data.connections import engine
+from groundwork.data.connections import prompt_engine
 from groundwork.jobs.attempt import Attempt, not_kept
 from groundwork.jobs.heartbeat import heartbeat
 from groundwork.jobs.job_session import JobSession
@@ -42,7 +42,7 @@ def run_batch(attempts: Sequence[Attempt], connection: Connection) -> None:
             log.warning("jobs given to another worker")
             waiting = deque(attempts)
     if waiting:
-        with engine().begin() as other:
+        with prompt_engine().begin() as other:
             # Only those that are still claimed by this message.
             other.execute(RELEASE, [attempt.mine for attempt in waiting])
 
@@ -93,6 +93,7 @@ def _in_savepoint(attempt: Attempt, connection: Connection, guard: Guard) -> dic
     session = JobSession(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     try:
         said = attempt.work(session)
+        session.flush()
         guard.check(connection)
         guard.ending = True
         session.commit()

@@ -5,18 +5,30 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from uuid_utils.compat import uuid7
 
 from groundwork.configuration import configuration
 from groundwork.jobs.models import Job, Status
 
-__all__ = ["costs_nothing", "database_lost", "seconds_until_retry", "tell_owner"]
+__all__ = ["costs_nothing", "database_lost", "ended_by_database", "seconds_until_retry", "tell_owner"]
 
 # Seconds; what asks for more is not believed.
 LONGEST_RETRY_AFTER = 24 * 3600
 # A month and a day: what has not renewed itself by then does not do so by waiting.
 LONGEST_FREE_WAIT = timedelta(days=32)
+# By their SQLSTATE: settings by which PostgreSQL ends what takes too long.
+TIMEOUTS = {
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+    "55P03": "lock_timeout, or NOWAIT,",
+    "57014": "statement_timeout, or pg_cancel_backend(),",
+    "57P05": "idle_session_timeout",
+}
+SHUTDOWNS = {
+    "57P01": "a stop of PostgreSQL, or pg_terminate_backend(),",
+    "57P02": "a crash of PostgreSQL",
+}
 
 
 def costs_nothing(error: Exception, created_at: datetime) -> bool:
@@ -26,8 +38,26 @@ def costs_nothing(error: Exception, created_at: datetime) -> bool:
 
 
 def database_lost(error: Exception) -> bool:
-    """Whether the attempt's connection broke. Its effect is gone, as with the death of its worker, and is counted so."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    """Whether the attempt's connection broke. Its effect is gone, as with the death of its worker, and is counted so.
+
+    A timeout of PostgreSQL is the task's own: the next attempt would take as long.
+    """
+    return isinstance(error, DBAPIError) and error.connection_invalidated and _sqlstate(error) not in TIMEOUTS
+
+
+def ended_by_database(error: Exception) -> str | None:
+    """Who ended the attempt, where it was PostgreSQL: a timeout by its name, or whoever ended the connection."""
+    return (TIMEOUTS | SHUTDOWNS).get(_sqlstate(error) or "")
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """What PostgreSQL said first: the next statement on a connection that it has closed only says that it is closed."""
+    state: str | None = None
+    cause: BaseException | None = error if isinstance(error, SQLAlchemyError) else None
+    while cause is not None:
+        state = getattr(getattr(cause, "orig", cause), "sqlstate", None) or state
+        cause = cause.__cause__ or cause.__context__
+    return state
 
 
 def seconds_until_retry(error: Exception, attempt: int, first: float, longest: float) -> float:

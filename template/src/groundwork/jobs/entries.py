@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from groundwork.data.connections import engine, new_session
+from groundwork.data.connections import prompt_engine
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Tick
 from groundwork.jobs.task import JobTask
@@ -78,12 +78,12 @@ def _next(when: crontab, tick: datetime) -> datetime:
 def enqueue_ticks(entries: Iterable[Entry]) -> int:
     """Enqueue the jobs of the ticks that are due; returns how many. What another relay enqueues meanwhile is left to it."""
     made = 0
-    with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with prompt_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         rows = connection.execute(TICKS).all()
     now, last = rows[0].now, {row.name: row.at for row in rows}
     if not (due := [entry for entry in entries if _is_due(entry, last.get(_tick_name(entry)), now)]):
         return 0
-    with new_session() as session, session.begin():
+    with Session(prompt_engine()) as session, session.begin():
         # What a relay holds that is frozen here is free again soon.
         session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10s'"))
         for entry in due:

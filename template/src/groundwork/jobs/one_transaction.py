@@ -11,6 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, event
 
+from groundwork.data import silence
 from groundwork.data.connections import engine
 
 __all__ = [
@@ -43,8 +44,6 @@ LOSS = (
     "Its writes would be lost while the job succeeds. Use `with job.session.begin_nested():` around what may fail, and "
     "close() before the first write only."
 )
-
-
 BEHIND = (
     "The task ended the transaction of job.session by the driver's connection: what it wrote may be committed without the "
     "job. Use job.session, or `with new_session() as session:` from groundwork.data."
@@ -149,9 +148,11 @@ def _begins(connection: Connection) -> None:
         guard.wrote = False
         # Progress and leases are written to the job's row meanwhile: a stricter level would never let it succeed.
         begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {MARK} = '{guard.mark}'"
+        silence.answer_within(connection, silence.ANSWER_SECONDS)
         try:
             # Beside SQLAlchemy, whose part in a statement costs as much as this one.
             _driver(connection).execute(begin, prepare=False)
+            silence.answer_within(connection, None)
         except psycopg.OperationalError:
             # A lost connection is lost for SQLAlchemy too, which says so.
             connection.exec_driver_sql("SELECT 1")
@@ -164,6 +165,7 @@ def _commits(connection: Connection) -> None:
         # Before SQLAlchemy takes the transaction for ended: its locks would stay, and the runner would wait for them.
         _driver(connection).rollback()
         raise guard.refuse(f"The task commits the connection of job.session. {COMMIT}")
+    silence.answer_within(connection, silence.COMMIT_SECONDS)
 
 
 def _rolls_back(connection: Connection) -> None:
@@ -177,6 +179,8 @@ def _executes(connection: Connection, _cursor: Any, statement: str, *_: Any) -> 
     guard = guard_of(connection)
     if guard and not guard.ending and ENDS.match(statement):
         raise guard.refuse(f"The task executes {statement.split(';')[0].strip()!r}. {COMMIT}")
+    # Those of a task may take as long as they take.
+    silence.answer_within(connection, None if guard and not guard.ending else silence.ANSWER_SECONDS)
 
 
 def _executed(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:

@@ -14,7 +14,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from sqlalchemy import Connection
 
-from groundwork.data.connections import engine
+from groundwork.data.connections import prompt_engine
 from groundwork.jobs.backlog import COUNT_PUBLISHED, LOOK, PUBLISH, PUT_BACK, ROUTE, SESSION, TAKE_OVERDUE
 from groundwork.settings import get_settings
 
@@ -39,7 +39,7 @@ class Look(NamedTuple):
 @contextmanager
 def relay_connection() -> Iterator[Connection]:
     """A connection each of whose statements is a transaction, and which is nobody else's."""
-    with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with prompt_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         # It has settings of its own, so it does not go back to the pool.
         connection.detach()
         connection.execute(SESSION)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from groundwork.data.connections import engine
+from groundwork.data.connections import prompt_engine
 from groundwork.jobs.heartbeat import lease
 from groundwork.jobs.models import Job
 from groundwork.jobs.transitions import PROGRESS
@@ -63,7 +63,7 @@ class RunningJob:
         if done < total and monotonic() - self._written < OFTEN_ENOUGH:
             return
         seen = {"done": int(done), "total": int(total), "note": as_text(note)}
-        with engine().begin() as connection:
+        with prompt_engine().begin() as connection:
             row = connection.execute(PROGRESS, self._mine | {"seen": seen, "lease": lease()}).one_or_none()
         self._written = self._looked = monotonic()
         _go_on(row[0] if row else None)
@@ -75,7 +75,7 @@ class RunningJob:
         asked = select(Job.cancel_requested_at.is_not(None)).where(
             Job.id == self._mine["job_id"], Job.token == self._mine["my_token"]
         )
-        with engine().begin() as connection:
+        with prompt_engine().begin() as connection:
             cancelled = connection.scalar(asked)
         self._looked = monotonic()
         _go_on(cancelled)

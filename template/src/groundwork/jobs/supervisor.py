@@ -4,27 +4,74 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Thread, Timer
+from threading import Lock, Thread, Timer
 from time import sleep
 from typing import Any
+from uuid import UUID
 
 import structlog
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery.signals import task_failure, worker_shutting_down
+from celery.concurrency.prefork import TaskPool
+from celery.signals import task_failure, worker_ready, worker_shutting_down
+from celery.worker.request import Request
 from celery.worker.state import active_requests
 from sqlalchemy.exc import SQLAlchemyError
 
-from groundwork.data.connections import engine
+from groundwork.data.connections import prompt_engine
 from groundwork.jobs.endings import tell_owner
+from groundwork.jobs.heartbeat import EXTEND_OF_MESSAGES, extend, lease
 from groundwork.jobs.task import JobTask
 from groundwork.jobs.transitions import GIVE_BACK, OUT_OF_TIME, SEND_AGAIN, WORKER_LOST
 from groundwork.jobs.worker import place
 from groundwork.settings import get_settings
 
+__all__ = ["extend_leases"]
+
 log = structlog.get_logger(__name__)
 
 # What the end of a worker takes once its work has ended: closing connections above all.
 LAST_SECONDS = 5
+
+# Held while a thread of the main process writes: a child that is forked meanwhile would inherit its locks, held for ever.
+_writing = Lock()
+
+
+@worker_ready.connect
+def _answer_for_children(sender: Any, **_: object) -> None:
+    """Where there are any. One that hangs is ended by the hard time limit, and one that died is missed by the pool."""
+    if isinstance(sender.pool, TaskPool):
+        os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_writing.release)
+        Thread(target=_answer, name="heartbeat", daemon=True).start()
+
+
+def _answer() -> None:
+    while True:
+        sleep(lease().total_seconds() / 3)
+        with _writing:
+            extend_leases()
+
+
+def extend_leases() -> None:
+    """Extend those of the messages that children work on. An attempt whose end could not be written is none of them."""
+    messages = _messages()
+    job_ids = [UUID(job_id) for request in messages for job_id in _jobs(request)]
+    places = [place(request.id) for request in messages]
+    if messages:
+        extend(EXTEND_OF_MESSAGES, {"job_ids": job_ids, "places": places, "lease": lease()})
+
+
+def _messages() -> list[Request]:
+    """The messages with jobs that are worked on."""
+    while True:
+        try:
+            return [request for request in active_requests if isinstance(request.task, JobTask)]
+        except RuntimeError:
+            # Another thread began or ended one meanwhile.
+            continue
+
+
+def _jobs(request: Request) -> Sequence[str]:
+    return request.args or [request.id]
 
 
 @task_failure.connect
@@ -76,15 +123,14 @@ def _end() -> None:
 def _give_back() -> None:
     _write(GIVE_BACK, [{"me": place(None)}])
     # With what waits behind them in their messages.
-    messages = [request for request in active_requests if isinstance(request.task, JobTask)]
-    _write(SEND_AGAIN, [{"job_id": job_id} for request in messages for job_id in request.args])
+    _write(SEND_AGAIN, [{"job_id": job_id} for request in _messages() for job_id in request.args])
 
 
 def _write(change: Any, values: list[dict[str, Any]]) -> None:
     if not values:
         return
     try:
-        with engine().begin() as connection:
+        with prompt_engine().begin() as connection:
             ended = connection.execute(change, values)
             count = ended.rowcount
             for job_id in ended.scalars() if ended.returns_rows else ():

@@ -21,12 +21,13 @@ from groundwork.jobs.broker import BROKER_SETTINGS, IMPATIENT
 from groundwork.log import configure_logging
 from groundwork.settings import get_settings
 
-__all__ = ["make_celery", "place", "try_delay", "worker_name"]
+__all__ = ["in_child", "make_celery", "place", "try_delay", "worker_name"]
 
 log = structlog.get_logger(__name__)
 
 # Set in the main process of a worker, and inherited by the processes of its pool.
 _worker: list[str] = []
+_main_process: list[int] = []
 
 
 def make_celery(renamed_tasks: Mapping[str, str]) -> Celery:
@@ -61,6 +62,11 @@ def _register_earlier_names(celery: Celery, renamed_tasks: Mapping[str, str]) ->
 def worker_name() -> str:
     """The worker that this process belongs to, by its main process; outside of one, this process."""
     return _worker[0] if _worker else f"{gethostname()}:{os.getpid()}"
+
+
+def in_child() -> bool:
+    """Whether this is a process of a prefork pool, whose main process answers for it."""
+    return bool(_main_process) and _main_process[0] != os.getpid()
 
 
 def place(message_id: str | None) -> str:
@@ -141,6 +147,7 @@ def _configure_logging(**_: object) -> None:
 @worker_init.connect
 def _remember_where_we_are(sender: Any, **_: object) -> None:
     _worker[:] = [f"{sender.hostname}:{uuid4().hex[:8]}"]
+    _main_process[:] = [os.getpid()]
     # The garbage collector leaves alone what is loaded by now: the pool goes on sharing its memory, and ends sooner.
     gc.freeze()
 
