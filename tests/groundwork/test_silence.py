@@ -1,7 +1,6 @@
 """A database whose connections are open and silent, as with a stopped backend: it is noticed, said, and recovered from."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from importlib import import_module
 from threading import Event, Thread
 from typing import Any
@@ -198,7 +197,6 @@ def test_a_relay_goes_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("groundwork.jobs.relay.POLL", 0.1)
-    monkeypatch.setattr("groundwork.jobs.relay.STAND_BACK", timedelta(0))
     stop = Event()
     thread = Thread(target=relay, args=(celery, SCHEDULE, stop), daemon=True)
     thread.start()
