@@ -14,6 +14,9 @@ QUEUE = sa.text("coalesce(queue, '')")
 WAITING = sa.text("status = 'queued' AND published_at IS NULL")
 PUBLISHED = sa.text("status = 'queued' AND published_at IS NOT NULL")
 RUNNING = sa.text("status = 'running'")
+OWNED = sa.text("owner_id IS NOT NULL")
+ENDED_BADLY = sa.text("status IN ('failed', 'cancelled')")
+FINISHED = sa.text("finished_at IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -22,6 +25,12 @@ def upgrade() -> None:
     op.create_index("jobs_published_idx", "jobs", [QUEUE, "due_at"], postgresql_where=PUBLISHED)
     op.create_index("jobs_running_idx", "jobs", ["due_at"], postgresql_where=RUNNING)
     op.drop_index("jobs_due_at_idx", "jobs")
+    # Those that people and the housekeeping read by: each reads a few rows, however many jobs there are.
+    op.drop_index("jobs_owner_id_id_idx", "jobs")
+    op.create_index("jobs_owner_id_status_id_idx", "jobs", ["owner_id", "status", "id"], postgresql_where=OWNED)
+    op.create_index("jobs_status_id_idx", "jobs", ["status", "id"], postgresql_where=ENDED_BADLY)
+    op.create_index("jobs_finished_at_owner_id_idx", "jobs", ["finished_at", "owner_id"], postgresql_where=FINISHED)
+    op.create_index("tokens_expires_at_idx", "tokens", ["expires_at"])
     op.execute("DROP TRIGGER jobs_notify ON jobs")
     # PostgreSQL lets transactions that send NOTIFY commit one after the other, each until it is on disk. So one at a
     # time sends it, at its end: others that commit meanwhile are found by the relay, which looks again soon after.
@@ -58,6 +67,11 @@ def downgrade() -> None:
         """
     )
     op.execute("CREATE TRIGGER jobs_notify AFTER INSERT ON jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs_notify()")
+    op.drop_index("tokens_expires_at_idx", "tokens")
+    op.drop_index("jobs_finished_at_owner_id_idx", "jobs")
+    op.drop_index("jobs_status_id_idx", "jobs")
+    op.drop_index("jobs_owner_id_status_id_idx", "jobs")
+    op.create_index("jobs_owner_id_id_idx", "jobs", ["owner_id", "id"], postgresql_where=OWNED)
     op.create_index("jobs_due_at_idx", "jobs", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
     op.drop_index("jobs_running_idx", "jobs")
     op.drop_index("jobs_published_idx", "jobs")

@@ -72,7 +72,7 @@ class Token(Base):
     sign_in_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_ins.id", ondelete="CASCADE"), index=True)
     # Of a mailed one: who knows it reads mail at this address.
     email: Mapped[str | None]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
     @classmethod

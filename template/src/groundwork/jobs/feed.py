@@ -27,17 +27,25 @@ def _with_columns(query: LiteralString) -> LiteralString:
 
 
 OF_IDS = _with_columns("SELECT {} FROM jobs WHERE id = ANY(%(ids)s)")
-# What runs or waits, first of all, the newest, and what changed since a client was here last: some seconds more, as
-# transactions that began earlier may have been committed later.
+# Three parts, each read by an index and bounded, since all streams share a connection: the jobs that run or wait, the
+# newest of those that have ended, and those that have ended since the client was here last, within a day. A minute more,
+# as transactions that began earlier may have been committed later. Where they are too many, the oldest waiting ones go.
 SNAPSHOT = _with_columns(
     """
-    SELECT {} FROM jobs
-    WHERE owner_id = %(owner)s AND (id = %(only)s OR %(only)s IS NULL AND (
-        due_at IS NOT NULL
-        OR changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
-        OR id IN (SELECT id FROM jobs WHERE owner_id = %(owner)s ORDER BY id DESC LIMIT 20)
+    SELECT {} FROM jobs WHERE owner_id = %(owner)s AND id = ANY (ARRAY (
+        SELECT %(only)s::uuid
+        UNION
+        SELECT part.id FROM (VALUES ('running', 500), ('queued', 500), ('succeeded', 20), ('failed', 20), ('cancelled', 20))
+        AS state (name, most), LATERAL (
+            SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND owner_id = %(owner)s AND status BETWEEN name AND name
+            ORDER BY status DESC, id DESC LIMIT most
+        ) AS part
+        UNION
+        (SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND %(since)s > 0 AND owner_id = %(owner)s
+        AND finished_at > greatest(to_timestamp(%(since)s / 1e6) - interval '1 minute', now() - interval '1 day')
+        ORDER BY finished_at DESC LIMIT 500)
     ))
-    ORDER BY due_at IS NULL, id DESC LIMIT 500
+    ORDER BY status <> 'running', status = 'queued', id DESC LIMIT 500
     """
 )
 

@@ -46,7 +46,11 @@ class Job(Base):
         Index("jobs_waiting_idx", QUEUE, "due_at", postgresql_where="status = 'queued' AND published_at IS NULL"),
         Index("jobs_published_idx", QUEUE, "due_at", postgresql_where="status = 'queued' AND published_at IS NOT NULL"),
         Index("jobs_running_idx", "due_at", postgresql_where="status = 'running'"),
-        Index(None, "owner_id", "id", postgresql_where="owner_id IS NOT NULL"),
+        # For lists and snapshots: the jobs of an owner by state, and everybody's of the states that are rare.
+        Index("jobs_owner_id_status_id_idx", "owner_id", "status", "id", postgresql_where="owner_id IS NOT NULL"),
+        Index("jobs_status_id_idx", "status", "id", postgresql_where="status IN ('failed', 'cancelled')"),
+        # For the housekeeping, and for the jobs that ended while a client was away.
+        Index("jobs_finished_at_owner_id_idx", "finished_at", "owner_id", postgresql_where="finished_at IS NOT NULL"),
     )
 
     id: Mapped[UUID] = primary_key()

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, cast, func, select
+from sqlalchemy import ColumnElement, Float, cast, func, literal_column, select, true, union_all
 
-from groundwork.jobs.models import Job, Status, Tick
+from groundwork.jobs.indexed import PUBLISHED, QUEUE, WAITING
+from groundwork.jobs.models import Job, Tick
 
 __all__ = ["MOVEMENT", "complaint"]
 
@@ -18,11 +19,14 @@ def _age(time: ColumnElement[Any]) -> ColumnElement[float]:
 
 
 _looked = select(Tick.at).where(Tick.name == "relay").scalar_subquery()
-_oldest = (
-    select(func.min(Job.run_at))
-    .where(Job.due_at.is_not(None), Job.status == Status.QUEUED, Job.run_at <= func.now())
-    .scalar_subquery()
-)
+# The first job of each queue that waits in the table, found queue by queue: anybody may ask, and there may be millions.
+_first = select(QUEUE.label("queue"), Job.run_at).where(WAITING).order_by(QUEUE, Job.due_at).limit(literal_column("1"))
+_firsts = _first.cte("firsts", recursive=True)
+_next = _first.where(_firsts.c.queue < QUEUE).correlate(_firsts).lateral("next")
+_firsts = _firsts.union_all(select(_next).select_from(_firsts.join(_next, true())))
+# Of each queue only a few are published.
+_may_run = union_all(select(_firsts.c.run_at), select(Job.run_at).where(PUBLISHED)).subquery()
+_oldest = select(func.min(_may_run.c.run_at)).where(_may_run.c.run_at <= func.now()).scalar_subquery()
 # One row: seconds since a relay looked (NULL: none ever did), seconds that the oldest job has waited.
 MOVEMENT = select(_age(_looked), func.coalesce(_age(_oldest), 0.0))
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import Interval as IntervalType
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from groundwork.jobs.indexed import RUNNING
 from groundwork.jobs.models import LONGEST_HISTORY, Job, Status
 from groundwork.jobs.one_transaction import MARK
 
@@ -116,9 +117,7 @@ RETRY = MINE.values(
 RELEASE = MINE.values(_queued(NOW, NOW, literal("")) | {"attempts": Job.attempts - 1, "history": Job.history})
 
 # The main process of a worker speaks for its attempts, without their tokens: for all of them, or for that of one message.
-# Written out, so that it is the condition of an index.
-_RUNNING = Job.status == literal(Status.RUNNING, Job.status.type, literal_execute=True)
-RUNS = update(Job).where(_RUNNING)
+RUNS = update(Job).where(RUNNING)
 OF_WORKER = RUNS.where(func.starts_with(Job.worker, bindparam("me")))
 OF_MESSAGE = RUNS.where(Job.worker == bindparam("me"))
 OUT_OF_TIME = OF_MESSAGE.values(status=Status.FAILED, error=REASON, history=_history(REASON), **FINISHED).returning(
@@ -134,7 +133,7 @@ WORKER_LOST = OF_MESSAGE.values(crashes=Job.crashes + 1, **_queued(NOW + CRASH_P
 # Of a relay: attempts whose worker was silent for longer than its lease. What another relay gives back is left to it.
 _silent = (
     select(Job.id)
-    .where(_RUNNING, Job.due_at <= NOW)
+    .where(RUNNING, Job.due_at <= NOW)
     .order_by(Job.due_at)
     .limit(1000)
     .with_for_update(skip_locked=True)

@@ -6,10 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, func, select
 
 from groundwork.data.connections import engine, new_session
 from groundwork.jobs.models import Job, Status
+from groundwork.jobs.newest import newest_jobs
+from groundwork.jobs.outdated import delete_in_chunks
 from groundwork.jobs.schemas import JobOut
 from groundwork.jobs.transitions import CANCEL, RUN_AGAIN, RUN_NOW
 from groundwork.tools.correctable import plain_errors
@@ -28,11 +30,8 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1)] = 20,
 ) -> None:
     """The newest first."""
-    query = select(Job).order_by(Job.id.desc()).limit(limit)
-    if status is not None:
-        query = query.where(Job.status == status)
-    if task is not None:
-        query = query.where(Job.task.contains(task, autoescape=True))
+    named = [] if task is None else [Job.task.contains(task, autoescape=True)]
+    query = newest_jobs(*named, owner_id=None, status=status, before=None, limit=limit)
     with plain_errors(), new_session() as session:
         for job in session.scalars(query):
             created = f"{job.created_at:%Y-%m-%d %H:%M:%S}"
@@ -80,9 +79,9 @@ def cancel(job_id: JobId) -> None:
 @jobs.command()
 def purge(days: Annotated[int, typer.Option(min=0, help="Those that ended longer ago than this.")]) -> None:
     """Delete jobs that have ended, with their results and keys."""
-    old = delete(Job).where(Job.due_at.is_(None), Job.finished_at <= func.now() - timedelta(days=days))
-    with plain_errors(), engine().begin() as connection:
-        typer.echo(f"{connection.execute(old).rowcount} jobs deleted.")
+    old = and_(Job.due_at.is_(None), Job.finished_at <= func.now() - timedelta(days=days))
+    with plain_errors():
+        typer.echo(f"{delete_in_chunks(Job, old)} jobs deleted.")
 
 
 def _unknown(job_id: UUID) -> typer.Exit:

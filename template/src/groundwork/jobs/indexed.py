@@ -1,0 +1,28 @@
+"""The conditions of the partial indexes of the jobs table.
+
+They are constants of a statement: of a prepared statement whose parameters are unknown PostgreSQL cannot prove that an
+index has all rows that it asks for.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, literal
+
+from groundwork.jobs.models import Job, Status
+
+__all__ = ["ENDED_BADLY", "PUBLISHED", "QUEUE", "RUNNING", "WAITING"]
+
+
+def _constant(value: str, like: ColumnElement[Any]) -> ColumnElement[Any]:
+    return literal(value, like.type, literal_execute=True)
+
+
+def _has(status: Status) -> ColumnElement[bool]:
+    return Job.status == _constant(status, Job.status.expression)
+
+
+QUEUE: ColumnElement[str] = func.coalesce(Job.queue, _constant("", Job.queue.expression))
+WAITING = and_(_has(Status.QUEUED), Job.published_at.is_(None))
+PUBLISHED = and_(_has(Status.QUEUED), Job.published_at.is_not(None))
+RUNNING = _has(Status.RUNNING)
+ENDED_BADLY = Job.status.in_([_constant(status, Job.status.expression) for status in (Status.FAILED, Status.CANCELLED)])
