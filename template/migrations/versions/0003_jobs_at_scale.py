@@ -1,4 +1,4 @@
-"""Jobs wait in the table: relays publish a window of each queue, and are woken without holding up other commits"""
+"""Jobs wait in the table: relays publish a window of each queue; each statement reads a few rows, however many there are"""
 
 from collections.abc import Sequence
 
