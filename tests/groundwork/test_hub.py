@@ -6,7 +6,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from groundwork.live.hub import MOST_BEHIND, Change, Dropped, Hub, Subscription
+from groundwork.live import Change, Dropped, Hub, Subscription
+from groundwork.live.subscription import MOST_BEHIND
+
+
+class Nothing:
+    async def changes(self, ids: Sequence[UUID]) -> list[Change]:
+        return []
+
+    async def close(self) -> None:
+        pass
 
 
 def test_a_client_that_takes_nothing_is_dropped_and_what_changes_often_is_kept_once() -> None:
@@ -23,10 +32,7 @@ def test_a_client_that_takes_nothing_is_dropped_and_what_changes_often_is_kept_o
 
 
 def test_who_comes_while_the_process_stops_is_not_kept() -> None:
-    async def read(ids: Sequence[UUID]) -> list[Change]:
-        return [Change(each, 1, "{}") for each in ids]
-
-    hub = Hub("any_channel", read)
+    hub = Hub("any_channel", Nothing())
     hub.drop_all()
 
     with hub.subscribe(uuid4()) as late, pytest.raises(Dropped):

@@ -17,6 +17,7 @@ from groundwork.data.connections import prompt_engine
 from groundwork.jobs.endings import costs_nothing, database_lost, ended_by_database, seconds_until_retry, tell_owner
 from groundwork.jobs.heartbeat import heartbeat, lease
 from groundwork.jobs.job_session import JobSession
+from groundwork.jobs.notices import pass_on
 from groundwork.jobs.one_transaction import BEHIND, TaskFault, guarded
 from groundwork.jobs.running_job import Final, JobCancelled, LeaseLost, RunningJob, as_json, as_text
 from groundwork.jobs.transitions import CLAIM, FAIL, RETRY, STILL_MINE, STOP_CANCELLED, SUCCEED
@@ -145,6 +146,7 @@ def claim(task: "JobTask", job_ids: Sequence[UUID], connection: Connection) -> l
     # One statement is one transaction, and one round trip: nothing began one before.
     rows = connection.execute(CLAIM, claim).all()
     connection.commit()
+    pass_on(connection)
     # The oldest first.
     return [Attempt(task, row, token) for row in sorted(rows, key=lambda row: row.id)]
 

@@ -14,6 +14,7 @@ from groundwork.data.connections import prompt_engine
 from groundwork.jobs.attempt import Attempt, not_kept
 from groundwork.jobs.heartbeat import heartbeat
 from groundwork.jobs.job_session import JobSession
+from groundwork.jobs.notices import pass_on
 from groundwork.jobs.one_transaction import Guard, guarded, job_engine
 from groundwork.jobs.running_job import LeaseLost
 from groundwork.jobs.transitions import RELEASE, SUCCEED_TOGETHER
@@ -74,6 +75,7 @@ def _share(waiting: deque[Attempt], connection: Connection) -> None:
         log.warning("jobs that shared a transaction run one by one", jobs=len(done), exc_info=error)
         ends += [(attempt, partial(_alone, attempt)) for attempt, _ in done]
     else:
+        pass_on(connection)
         for attempt, _ in done:
             attempt.tell()
     for attempt, end in ends:

@@ -1,12 +1,16 @@
 """A person's jobs, live: first a snapshot, then each change, by server-sent events or over a socket."""
 
-from collections.abc import AsyncIterator
+from asyncio import timeout
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
 from typing import Annotated
 from uuid import UUID
 
+import psycopg
+import structlog
 from fastapi import APIRouter, Depends, Header, Request, WebSocket, WebSocketDisconnect
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
@@ -17,12 +21,18 @@ from groundwork.http.people import People, SignedIn
 from groundwork.http.problem import NotAuthenticated, problems
 from groundwork.http.tokens import TokenInvalid, read_token, sign_token
 from groundwork.jobs.feed import Feed
-from groundwork.live.hub import Dropped, Hub, Subscription
+from groundwork.live.hub import Hub
+from groundwork.live.subscription import Change, Dropped, Subscription
 
 __all__ = ["job_streams"]
 
-# Seconds between two signs of life, each with a look whether this person is still signed in.
+log = structlog.get_logger(__name__)
+
+# Seconds between two signs of life, each with a look whether this person is still signed in, and at what changed without
+# a notice.
 HEARTBEAT = 15.0
+# Microseconds, as versions are: a change that Feed.since still returns is remembered.
+REMEMBERED = 120_000_000
 TICKET_SECONDS = 30
 
 
@@ -33,51 +43,72 @@ class Ticket(BaseModel):
     expires_in: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stream:
-    """What one client watches: the jobs of `owner`, for as long as the sign-in lasts."""
+    """What one client watches: the jobs of `owner`, for as long as the sign-in lasts. `since`: the newest version sent."""
 
     feed: Feed
     hub: Hub
     still_signed_in: str
     sign_in_id: UUID
     owner: UUID
+    since: int
+    _known: dict[UUID, int] = field(default_factory=dict)
 
-    async def events(self, subscription: Subscription, since: int) -> AsyncIterator[ServerSentEvent]:
-        """Ends when the sign-in does, when the client is too slow, or when this process stops."""
-        known: dict[UUID, int] = {}
-        while True:
-            if subscription.lost_track:
-                await self.hub.listening.wait()
-                if self.hub.over:
-                    return
-                subscription.lost_track = False
-                snapshot = await self.feed.snapshot(self.owner, subscription.only, since)
-                known = {change.id: change.version for change in snapshot}
-                since = max([since, *known.values()])
-                jobs = ",".join(change.json for change in snapshot)
-                yield ServerSentEvent(event="snapshot", id=str(since), raw_data=f"[{jobs}]")
-            try:
-                changes = await subscription.changes(HEARTBEAT)
-            except Dropped:
-                return
-            for change in changes or ():
-                if change.version > known.get(change.id, 0):
-                    since = max(since, change.version)
-                    yield ServerSentEvent(event="job", id=str(since), raw_data=change.json)
-            if changes is None:
-                if await self.feed.owner_of(self.sign_in_id, self.still_signed_in) is None:
-                    return
-                yield ServerSentEvent(comment="still here")
+    async def events(self, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
+        """Ends when the sign-in does, when the client is too slow, or when this process stops or has no database."""
+        beat_at = monotonic() + HEARTBEAT
+        try:
+            while True:
+                if subscription.lost_track:
+                    async with timeout(HEARTBEAT):
+                        await self.hub.listening.wait()
+                    if self.hub.over:
+                        return
+                    subscription.lost_track = False
+                    yield await self._snapshot(subscription.only)
+                changes = await subscription.changes(beat_at - monotonic())
+                for event in self._news(changes or ()):
+                    yield event
+                if changes is None:
+                    if await self.feed.owner_of(self.sign_in_id, self.still_signed_in) is None:
+                        return
+                    for event in self._news(await self.feed.since(self.owner, subscription.only, self.since)):
+                        yield event
+                    yield ServerSentEvent(comment="still here")
+                    self._forget()
+                    beat_at = monotonic() + HEARTBEAT
+        except Dropped:
+            return
+        except (TimeoutError, psycopg.OperationalError) as error:
+            # The client comes back, and is told by its first request if the database is still away.
+            log.warning("a stream ends: the database does not answer", error=repr(error))
+
+    async def _snapshot(self, only: UUID | None) -> ServerSentEvent:
+        snapshot = await self.feed.snapshot(self.owner, only, self.since)
+        self._known = {change.id: change.version for change in snapshot}
+        self.since = max([self.since, *self._known.values()])
+        jobs = ",".join(change.json for change in snapshot)
+        return ServerSentEvent(event="snapshot", id=str(self.since), raw_data=f"[{jobs}]")
+
+    def _news(self, changes: Iterable[Change]) -> Iterator[ServerSentEvent]:
+        for change in changes:
+            if change.version > self._known.get(change.id, 0):
+                self._known[change.id] = change.version
+                self.since = max(self.since, change.version)
+                yield ServerSentEvent(event="job", id=str(self.since), raw_data=change.json)
+
+    def _forget(self) -> None:
+        self._known = {job: version for job, version in self._known.items() if version > self.since - REMEMBERED}
 
 
 def job_streams(prefix: str, people: People) -> APIRouter:
     """Routes below `prefix`/jobs by which people watch their own jobs. Include them before `job_routes`."""
     router = APIRouter(prefix=f"{prefix}/jobs", tags=["jobs, live"])
 
-    def stream_of(connection: HTTPConnection, sign_in_id: UUID, owner: UUID) -> Stream:
+    def stream_of(connection: HTTPConnection, sign_in_id: UUID, owner: UUID, since: int) -> Stream:
         state = connection.app.state
-        return Stream(state.feed, state.hub, people.still_signed_in, sign_in_id, owner)
+        return Stream(state.feed, state.hub, people.still_signed_in, sign_in_id, owner, since)
 
     @router.post("/events/ticket", responses=problems(NotAuthenticated))
     async def get_ticket(current: Annotated[SignedIn, Depends(people.sign_in)]) -> Ticket:
@@ -106,8 +137,8 @@ def job_streams(prefix: str, people: People) -> APIRouter:
         last_event_id: Annotated[int, Header(ge=0)] = 0,
     ) -> AsyncIterator[ServerSentEvent]:
         """`snapshot`: a list of jobs; then `job`: one as it is now. After a pause with the `Last-Event-ID` of before."""
-        stream = stream_of(request, current.id, current.user_id)
-        async for event in stream.events(subscription, last_event_id):
+        stream = stream_of(request, current.id, current.user_id, last_event_id)
+        async for event in stream.events(subscription):
             yield event
 
     @router.get("/{job_id}/events", response_class=EventSourceResponse, responses=problems(NotAuthenticated))
@@ -117,8 +148,8 @@ def job_streams(prefix: str, people: People) -> APIRouter:
         subscription: Annotated[Subscription, Depends(watch_one)],
     ) -> AsyncIterator[ServerSentEvent]:
         """The same for one job of this person; of somebody else's the snapshot is empty."""
-        stream = stream_of(request, current.id, current.user_id)
-        async for event in stream.events(subscription, 0):
+        stream = stream_of(request, current.id, current.user_id, 0)
+        async for event in stream.events(subscription):
             yield event
 
     @router.websocket("/events")
@@ -142,10 +173,10 @@ def job_streams(prefix: str, people: People) -> APIRouter:
             await websocket.close(1008, "Not signed in, or opened by another site.")
             return
         await websocket.accept()
-        stream = stream_of(websocket, sign_in_id, owner)
+        stream = stream_of(websocket, sign_in_id, owner, since)
         # Who has gone, or takes nothing any more, makes the next send fail.
         with suppress(WebSocketDisconnect), stream.hub.subscribe(owner, only) as subscription:
-            async for event in stream.events(subscription, since):
+            async for event in stream.events(subscription):
                 kind, data = event.event or "heartbeat", event.raw_data or "null"
                 await websocket.send_text("{" + f'"event":"{kind}","id":"{event.id or ""}","data":{data}' + "}")
             await websocket.close(1012, "Come back for a new snapshot.")

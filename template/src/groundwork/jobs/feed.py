@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from groundwork.jobs.models import CHANGES
 from groundwork.jobs.schemas import JobOut
-from groundwork.live.hub import Change, Hub, open_hub
+from groundwork.live.hub import Hub, open_hub
 from groundwork.live.reader import Reader
+from groundwork.live.subscription import Change
 
 __all__ = ["Feed", "open_streams"]
 
@@ -28,8 +29,8 @@ def _with_columns(query: LiteralString) -> LiteralString:
 
 OF_IDS = _with_columns("SELECT {} FROM jobs WHERE id = ANY(%(ids)s)")
 # Three parts, each read by an index and bounded, since all streams share a connection: the jobs that run or wait, the
-# newest of those that have ended, and those that have ended since the client was here last, within a day. A minute more,
-# as transactions that began earlier may have been committed later. Where they are too many, the oldest waiting ones go.
+# newest of those that have ended, and those that have changed since the client was here last. A minute more, as
+# transactions that began earlier may have been committed later. Where they are too many, the oldest waiting ones go.
 SNAPSHOT = _with_columns(
     """
     SELECT {} FROM jobs WHERE owner_id = %(owner)s AND id = ANY (ARRAY (
@@ -42,10 +43,19 @@ SNAPSHOT = _with_columns(
         ) AS part
         UNION
         (SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND %(since)s > 0 AND owner_id = %(owner)s
-        AND finished_at > greatest(to_timestamp(%(since)s / 1e6) - interval '1 minute', now() - interval '1 day')
-        ORDER BY finished_at DESC LIMIT 500)
+        AND changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
+        ORDER BY changed_at DESC LIMIT 500)
     ))
     ORDER BY status <> 'running', status = 'queued', id DESC LIMIT 500
+    """
+)
+# What no notice told of: the process that changed it died, or could not send.
+SINCE = _with_columns(
+    """
+    SELECT {} FROM jobs
+    WHERE owner_id = %(owner)s AND (id = %(only)s OR %(only)s IS NULL)
+    AND changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
+    ORDER BY changed_at DESC LIMIT 500
     """
 )
 
@@ -61,6 +71,10 @@ class Feed:
         rows = await self._reader.read(SNAPSHOT, {"owner": owner, "only": only, "since": since})
         return _changes(rows)
 
+    async def since(self, owner: UUID, only: UUID | None, since: int) -> list[Change]:
+        """The jobs that changed after the version `since`, and those that did a minute before it."""
+        return _changes(await self._reader.read(SINCE, {"owner": owner, "only": only, "since": since}))
+
     async def changes(self, ids: Sequence[UUID]) -> list[Change]:
         """The present states of these jobs."""
         return _changes(await self._reader.read(OF_IDS, {"ids": list(ids)}))
@@ -71,6 +85,7 @@ class Feed:
         return rows[0]["id"] if rows else None
 
     async def close(self) -> None:
+        """Close the connection; the next read opens another one."""
         await self._reader.close()
 
 
@@ -95,7 +110,7 @@ async def open_streams() -> AsyncIterator[tuple[Feed, Hub]]:
     """What all streams of a process share, for as long as it serves."""
     feed = Feed()
     try:
-        async with open_hub(CHANGES, feed.changes) as hub:
+        async with open_hub(CHANGES, feed) as hub:
             yield feed, hub
     finally:
         await feed.close()

@@ -1,4 +1,4 @@
-"""The jobs table. Triggers (see the first migration) send NOTIFY when a job is inserted, and what its owner may see."""
+"""The jobs table. Triggers (see the migrations) send NOTIFY when a job is inserted, and report what its owner may see."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,8 @@ from groundwork.settings import get_settings
 
 # The channel of the trigger: each inserted row wakes the relays.
 CHANNEL = "jobs"
-# Who listens here hears `<owner> <job>` of each job with an owner whose status or progress was written: another trigger.
+# Who listens here hears `<owner> <job>`, for many jobs at once, of each job with an owner whose status or progress was
+# written: see notices.py.
 CHANGES = "job_changes"
 # Failed attempts that a row tells of: a month of waiting for a provider's quota has thousands.
 LONGEST_HISTORY = 50
@@ -49,8 +50,10 @@ class Job(Base):
         # For lists and snapshots: the jobs of an owner by state, and everybody's of the states that are rare.
         Index("jobs_owner_id_status_id_idx", "owner_id", "status", "id", postgresql_where="owner_id IS NOT NULL"),
         Index("jobs_status_id_idx", "status", "id", postgresql_where="status IN ('failed', 'cancelled')"),
-        # For the housekeeping, and for the jobs that ended while a client was away.
-        Index("jobs_finished_at_owner_id_idx", "finished_at", "owner_id", postgresql_where="finished_at IS NOT NULL"),
+        # For those who watch: what changed since they looked last.
+        Index(None, "owner_id", "changed_at", postgresql_where="owner_id IS NOT NULL"),
+        # For the housekeeping.
+        Index(None, "finished_at", postgresql_where="finished_at IS NOT NULL"),
     )
 
     id: Mapped[UUID] = primary_key()

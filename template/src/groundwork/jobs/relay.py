@@ -27,6 +27,7 @@ from groundwork.data.server_settings import SERVER_SETTINGS
 from groundwork.jobs.backlog import FORGOTTEN
 from groundwork.jobs.entries import Entry, enqueue_ticks
 from groundwork.jobs.models import CHANNEL, Tick
+from groundwork.jobs.notices import pass_on
 from groundwork.jobs.publishing import Look, Publisher, relay_connection
 from groundwork.jobs.transitions import RECOVER
 from groundwork.settings import CONNECT_ARGS, get_settings
@@ -110,6 +111,7 @@ def _look_regularly(connection: Connection, schedule: Iterable[Entry], publisher
         connection.execute(FIRST_LOOK)
     enqueue_ticks(schedule)
     connection.execute(RECOVER)
+    pass_on(connection)
     publisher.publish_lost()
 
 

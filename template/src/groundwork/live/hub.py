@@ -1,95 +1,59 @@
 """Hub: what PostgreSQL notifies reaches every socket and stream of this process that waits for it.
 
-Notifications come in by one connection, changes are read together, and each subscription gets those of its topic.
+Notifications come in by one connection, changes are read together, and each subscription gets those of its topic. The
+hub listens, and holds connections, only while there is a subscription.
 """
 
 import signal
-from asyncio import CancelledError, Event, create_task, get_running_loop, sleep, timeout
+from asyncio import CancelledError, Event, create_task, get_running_loop, sleep
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
 from threading import current_thread, main_thread
-from typing import Any
+from time import monotonic
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
 
-from groundwork.live.reader import connect
+from groundwork.live.reader import answering, connect
+from groundwork.live.subscription import Change, Subscription
 
-__all__ = ["Change", "Dropped", "Hub", "Subscription", "open_hub"]
+__all__ = ["Hub", "Source", "open_hub"]
 
 log = structlog.get_logger(__name__)
 
 # Seconds until a lost connection is tried again.
 PAUSE = 1.0
-# A client with more unsent changes than this is dropped, and comes back for a snapshot.
-MOST_BEHIND = 1000
+# Seconds of silence after which the connection that listens is asked whether it still works.
+SILENCE = 10.0
+# Seconds that the hub goes on listening after the last subscription: clients that come back find it ready.
+GRACE = 10.0
 
 
-@dataclass(frozen=True)
-class Change:
-    """The state of a thing, as JSON. Of two states of one thing that with the greater version is newer."""
+class Source(Protocol):
+    """Where the hub reads the states of things."""
 
-    id: UUID
-    version: int
-    json: str
+    async def changes(self, ids: Sequence[UUID]) -> Sequence[Change]:
+        """The present states of some things."""
 
-
-class Dropped(Exception):
-    """The subscription is over: the client is too slow, or the process stops."""
-
-
-@dataclass(eq=False)
-class Subscription:
-    """The changes that one client has not been sent yet: the latest state of each thing, however often it changed."""
-
-    only: UUID | None = None
-    # Something may have been missed: only a snapshot tells what is, in the beginning and after a loss of the database.
-    lost_track: bool = True
-    _behind: dict[UUID, Change] = field(default_factory=dict)
-    _awake: Event = field(default_factory=Event)
-    _dropped: bool = False
-
-    def offer(self, change: Change) -> None:
-        if self.only in (None, change.id) and not self._dropped:
-            self._behind.pop(change.id, None)
-            self._behind[change.id] = change
-            if len(self._behind) > MOST_BEHIND:
-                self.drop()
-            self._awake.set()
-
-    def lose_track(self) -> None:
-        self.lost_track = True
-        self._awake.set()
-
-    def drop(self) -> None:
-        self._dropped, self._behind = True, {}
-        self._awake.set()
-
-    async def changes(self, seconds: float) -> Sequence[Change] | None:
-        """What has changed since the last call; None when nothing did for so many seconds. Raises Dropped."""
-        try:
-            async with timeout(seconds):
-                await self._awake.wait()
-        except TimeoutError:
-            return None
-        self._awake.clear()
-        if self._dropped:
-            raise Dropped
-        changed, self._behind = tuple(self._behind.values()), {}
-        return changed
-
-
-Read = Callable[[Sequence[UUID]], Awaitable[Sequence[Change]]]
+    async def close(self) -> None:
+        """Give back what reading needs; the next read gets it again."""
 
 
 class Hub:
-    """Listens to one channel, whose notifications are `<topic> <id>`; `read` returns the present states of some ids."""
+    """Listens to one channel, whose notifications are lines of `<topic> <id>`.
 
-    def __init__(self, channel: str, read: Read) -> None:
-        self._channel, self._read = channel, read
+    While it listens it holds the advisory lock `hashtext(channel)`, shared with other hubs, by which senders know that
+    somebody watches.
+    """
+
+    def __init__(self, channel: str, source: Source) -> None:
+        self._channel, self._source = channel, source
         self._subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
+        self._wanted, self._left_at = Event(), 0.0
         self.listening, self.over = Event(), False
 
     @contextmanager
@@ -97,6 +61,7 @@ class Hub:
         """Subscribe first and read then: what happens in between is in both, and nothing is missed."""
         subscription = Subscription(only)
         self._subscriptions[topic].add(subscription)
+        self._wanted.set()
         if self.over:
             subscription.drop()
         try:
@@ -105,6 +70,9 @@ class Hub:
             self._subscriptions[topic].discard(subscription)
             if not self._subscriptions[topic]:
                 del self._subscriptions[topic]
+            if not self._subscriptions:
+                self._wanted.clear()
+                self._left_at = monotonic()
 
     def __iter__(self) -> Iterator[Subscription]:
         return iter([each for subscribed in self._subscriptions.values() for each in subscribed])
@@ -118,36 +86,56 @@ class Hub:
     async def listen(self) -> None:
         """For as long as the process serves, through any absence of the database."""
         while True:
+            await self._wanted.wait()
             try:
-                async with await connect() as listener:
-                    await listener.execute(f"LISTEN {self._channel}".encode())
-                    for subscription in self:
-                        subscription.lose_track()
-                    self.listening.set()
-                    while True:
-                        # All that arrived together.
-                        notes = [note.payload async for note in listener.notifies(stop_after=1)]
-                        await self._spread(notes)
+                await self._listen_while_wanted()
             except Exception as error:
                 # Whatever it was, every stream of this process waits for what comes next.
-                self.listening.clear()
                 log.warning("hub waits for the database", error=repr(error))
-            await sleep(PAUSE)
+                await sleep(PAUSE)
+
+    async def _listen_while_wanted(self) -> None:
+        listener = await connect()
+        try:
+            with answering(listener):
+                await listener.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", [self._channel])
+                await listener.execute(f"LISTEN {self._channel}".encode())
+            # Now all that is committed is heard, or in a snapshot that is read from now on.
+            for subscription in self:
+                subscription.lose_track()
+            self.listening.set()
+            while self._subscriptions or monotonic() < self._left_at + GRACE:
+                await self._hear(listener)
+        finally:
+            if not self.over:
+                self.listening.clear()
+            await listener.close()
+        await self._source.close()
+
+    async def _hear(self, listener: AsyncConnection[DictRow]) -> None:
+        # All that arrived together.
+        notes = [note.payload async for note in listener.notifies(timeout=SILENCE, stop_after=1)]
+        if notes:
+            await self._spread(notes)
+        else:
+            # A connection that was cut without a word is as silent as one without news.
+            with answering(listener):
+                await listener.execute("SELECT 1")
 
     async def _spread(self, payloads: list[str]) -> None:
         """Read once what changed, and offer it to all who watch it."""
         topics: dict[UUID, UUID] = {}
-        for payload in payloads:
+        for line in "\n".join(payloads).splitlines():
             try:
-                topic, thing = map(UUID, payload.split(" "))
+                topic, thing = map(UUID, line.split(" "))
             except ValueError:
-                log.warning("a notification is not `<topic> <id>`", channel=self._channel, payload=payload)
+                log.warning("a notification is not `<topic> <id>`", channel=self._channel, line=line)
             else:
                 topics[thing] = topic
         wanted = [thing for thing, topic in topics.items() if topic in self._subscriptions]
         if not wanted:
             return
-        for change in await self._read(wanted):
+        for change in await self._source.changes(wanted):
             for subscription in tuple(self._subscriptions.get(topics[change.id], ())):
                 subscription.offer(change)
 
@@ -169,9 +157,9 @@ def _end_streams_at_signals(hub: Hub) -> None:
 
 
 @asynccontextmanager
-async def open_hub(channel: str, read: Read) -> AsyncIterator[Hub]:
-    """A hub that listens for as long as the process serves."""
-    hub = Hub(channel, read)
+async def open_hub(channel: str, source: Source) -> AsyncIterator[Hub]:
+    """A hub that works for as long as the process serves."""
+    hub = Hub(channel, source)
     listening = create_task(hub.listen(), name="hub")
     _end_streams_at_signals(hub)
     try:
