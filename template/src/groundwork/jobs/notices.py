@@ -32,12 +32,14 @@ LOOK = 1.0
 MOST = 10_000
 TOGETHER = 100
 
-# Each hub that listens holds the lock of its channel, shared with other hubs.
-WATCHED = text("SELECT NOT pg_try_advisory_xact_lock(hashtext(:channel))")
-# PostgreSQL locks the whole database until the commit of a notice: this one does not wait for the disk.
+# One row for each notice; none where nobody watches, for hubs that listen share the lock of their channel. PostgreSQL
+# locks the whole database until the commit of a notice: this one does not wait for the disk.
 NOTIFY = text(
-    "SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, lines)"
-    " FROM unnest(CAST(:payloads AS text[])) AS lines"
+    """
+    SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, lines)
+    FROM unnest(CAST(:payloads AS text[])) AS lines
+    WHERE (SELECT NOT pg_try_advisory_xact_lock(hashtext(:channel)))
+    """
 )
 
 
@@ -67,30 +69,27 @@ class _Sender:
             self._awake.wait()
             self._awake.clear()
             began = monotonic()
-            watched = self._send()
+            with self._sending:
+                watched = self._send()
             # What changes meanwhile is sent then. Who begins to watch meanwhile reads it in the snapshot.
             sleep(max(0, began + (PAUSE if watched else LOOK) - monotonic()))
 
     def _send(self) -> bool:
         """Returns whether somebody watches."""
-        with self._sending:
-            with self._changing:
-                changes, self._changes = list(self._changes), set()
-            payloads = ["\n".join(changes[first : first + TOGETHER]) for first in range(0, len(changes), TOGETHER)]
-            try:
-                with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-                    watched = bool(connection.scalar(WATCHED, {"channel": CHANGES}))
-                    if watched and payloads:
-                        connection.execute(NOTIFY, {"channel": CHANGES, "payloads": payloads})
-                    return watched
-            except SQLAlchemyError as error:
-                log.warning("changes of jobs were not sent to those who watch", jobs=len(changes), error=str(error))
-                return False
+        with self._changing:
+            changes, self._changes = list(self._changes), set()
+        payloads = ["\n".join(changes[first : first + TOGETHER]) for first in range(0, len(changes), TOGETHER)]
+        try:
+            with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                sent = connection.execute(NOTIFY, {"channel": CHANGES, "payloads": payloads})
+                return sent.rowcount > 0
+        except SQLAlchemyError as error:
+            log.warning("changes of jobs were not sent to those who watch", jobs=len(changes), error=str(error))
+            return False
 
     def finish(self) -> None:
-        """Send the rest, before a short process ends."""
-        if self._changes and self._sending.acquire(timeout=LOOK):
-            self._sending.release()
+        """Send the rest, before a short process ends, and wait for what the thread sends."""
+        if self._sending.acquire(timeout=LOOK) and self._changes:
             self._send()
 
 
