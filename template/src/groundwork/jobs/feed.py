@@ -30,13 +30,13 @@ def _with_columns(query: LiteralString) -> LiteralString:
 OF_IDS = _with_columns("SELECT {} FROM jobs WHERE id = ANY(%(ids)s)")
 # Three parts, each read by an index and bounded, since all streams share a connection: the jobs that run or wait, the
 # newest of those that have ended, and those that have changed since the client was here last. A minute more, as
-# transactions that began earlier may have been committed later. Where they are too many, the oldest waiting ones go.
+# transactions that began earlier may have been committed later.
 SNAPSHOT = _with_columns(
     """
     SELECT {} FROM jobs WHERE owner_id = %(owner)s AND id = ANY (ARRAY (
         SELECT %(only)s::uuid
         UNION
-        SELECT part.id FROM (VALUES ('running', 500), ('queued', 500), ('succeeded', 20), ('failed', 20), ('cancelled', 20))
+        SELECT part.id FROM (VALUES ('running', 300), ('queued', 200), ('succeeded', 20), ('failed', 20), ('cancelled', 20))
         AS state (name, most), LATERAL (
             SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND owner_id = %(owner)s AND status BETWEEN name AND name
             ORDER BY status DESC, id DESC LIMIT most
@@ -46,7 +46,6 @@ SNAPSHOT = _with_columns(
         AND changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
         ORDER BY changed_at DESC LIMIT 500)
     ))
-    ORDER BY status <> 'running', status = 'queued', id DESC LIMIT 500
     """
 )
 # What no notice told of: the process that changed it died, or could not send.
