@@ -1,10 +1,11 @@
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 from people import PASSWORD, SignInAs, new_user
-from sqlalchemy import select, update
+from sqlalchemy import Engine, ExceptionContext, delete, event, select, update
 from sqlalchemy.orm import Session
+from work import write
 
 from app.accounts.models import User
 from app.accounts.tasks import send_welcome
@@ -171,3 +172,20 @@ def test_administrators_see_and_cancel_everybodys_jobs(
     assert cancelled.json()["status"] == "cancelled"
     assert client.get(f"{API}/jobs", params=everybodys, headers=headers).json() == []
     assert client.get(f"{API}/jobs", params={"everybody": True}, headers=sign_in(grace.email)).status_code == 403
+
+
+def test_a_key_whose_job_is_purged_meanwhile_is_free_again(
+    client: TestClient, user: User, sign_in: SignInAs, session: Session
+) -> None:
+    headers = sign_in() | {"Idempotency-Key": "one"}
+    first = client.post(f"{API}/reports", json={"days": 2}, headers=headers)
+
+    def purge(_: ExceptionContext) -> None:
+        write(delete(Job))
+
+    event.listen(Engine, "handle_error", purge, once=True)
+    again = client.post(f"{API}/reports", json={"days": 2}, headers=headers)
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert session.scalars(select(Job.id)).one() == UUID(again.json()["id"])
+    assert again.json()["id"] != first.json()["id"]

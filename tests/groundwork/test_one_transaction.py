@@ -163,6 +163,25 @@ def test_a_commit_by_the_drivers_connection_is_noticed_and_not_repeated(
     assert users(session) == 1
 
 
+BEGIN_ANEW: dict[str, Act] = {
+    "cursor, begin": lambda session: session.connection().connection.cursor().execute("COMMIT; BEGIN"),
+}
+
+
+@by(BEHIND | BEGIN_ANEW)
+def test_it_doubles_nothing_of_those_that_share_its_transaction(
+    session: Session, run_job: RunJob, then: Then, what: Act
+) -> None:
+    jobs = run_between(session, run_job, then, what)
+
+    assert [(job.status, job.attempts) for job in jobs] == [
+        (Status.SUCCEEDED, 1),
+        (Status.FAILED, 1),
+        (Status.SUCCEEDED, 1),
+    ]
+    assert users(session) == 3
+
+
 @pytest.mark.parametrize(
     "name", ["rollback", "close", "reset", "invalidate", "transaction's rollback", "connection's rollback"]
 )

@@ -1,6 +1,7 @@
 """A database whose connections are open and silent, as with a stopped backend: it is noticed, said, and recovered from."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from threading import Event, Thread
 from typing import Any
@@ -158,10 +159,12 @@ def test_a_lease_is_extended_by_another_connection(
         session.rollback()
         return session.scalar(select(Job.due_at))
 
+    def is_later(before: object) -> bool:
+        return due_at() != before
+
     def work(_: RunningJob) -> None:
         for _time in range(2):
-            before = due_at()
-            until(lambda: due_at() != before, 10)
+            until(partial(is_later, due_at()), 10)
             proxy.fall_silent()
         said.append("extended twice")
 
@@ -174,9 +177,7 @@ def test_a_lease_is_extended_by_another_connection(
     assert "heartbeat missed" in caplog.text
 
 
-def test_a_worker_that_stops_is_not_held_up(
-    session: Session, proxy: Proxy, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_worker_that_stops_is_not_held_up(session: Session, proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
     with prompt_engine().connect():
         pass
     proxy.fall_silent()

@@ -1,15 +1,19 @@
 """A real worker that is stopped, or whose processes die, in the middle of a job."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
 import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.signals import task_failure
+from celery.worker import state
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
-from work import add_users
+from work import add_user_in_company, add_users, hold_the_interpreter, users
 
 from app.accounts.models import User
 from groundwork.jobs.enqueueing import enqueue
@@ -17,6 +21,16 @@ from groundwork.jobs.models import Job, Status
 from groundwork.jobs.transitions import CANCEL
 from groundwork.jobs.worker import place
 from groundwork.testing import Worker, until
+from groundwork.testing.processes import working
+
+
+@dataclass(eq=False)
+class Message:
+    """What Celery's main process knows of a message that a child works on."""
+
+    id: str
+    args: Sequence[str]
+    task: object
 
 
 def started(session: Session, count: int) -> Job:
@@ -105,3 +119,42 @@ def test_the_main_process_writes_down_how_a_process_ended(
     session.expire_all()
     assert (ours.status, ours.error, ours.token) == (status, error, None)
     assert elsewhere.status == Status.RUNNING
+
+
+def test_a_task_that_keeps_its_process_from_everything_else_keeps_its_lease(session: Session, tmp_path: Path) -> None:
+    job = enqueue(session, hold_the_interpreter, seconds=6)
+    session.commit()
+
+    with working(tmp_path / "log", ["work"]) as worker:
+        worker.lease_seconds = 2
+        worker.start()
+        until(lambda: refreshed(session, job).status == Status.SUCCEEDED)
+        print(worker.log.read_text())
+
+    assert (job.attempts, job.crashes) == (1, 0)
+    assert users(session) == 1
+
+
+def test_the_main_process_answers_for_messages_that_its_children_work_on_and_for_no_others(session: Session) -> None:
+    alone, ended, *company = [enqueue(session, add_users, count=1) for _ in range(4)]
+    session.commit()
+    over, message_id = text("now() - interval '1 second'"), str(uuid4())
+    for job, message in ((alone, alone.id), (ended, ended.id), *((each, message_id) for each in company)):
+        mine = {"status": Status.RUNNING, "token": uuid4(), "worker": place(str(message)), "started_at": func.now()}
+        session.execute(update(Job).where(Job.id == job.id).values(mine | {"due_at": over}))
+    # By now another worker has it.
+    session.execute(update(Job).where(Job.id == company[1].id).values(worker="another"))
+    session.commit()
+    requests = [
+        Message(str(alone.id), (), add_users),
+        Message(message_id, [str(job.id) for job in company], add_user_in_company),
+    ]
+    for request in requests:
+        state.active_requests.add(request)
+
+    import_module("groundwork.jobs.supervisor").extend_leases()
+
+    session.expire_all()
+    now = session.scalars(select(func.now())).one()
+    extended = [job for job in (alone, ended, *company) if job.due_at and job.due_at > now]
+    assert extended == [alone, company[0]]

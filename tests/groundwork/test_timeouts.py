@@ -90,9 +90,7 @@ def test_a_timeout_is_known_by_what_came_first(session: Session, run_job: RunJob
     assert "idle_in_transaction_session_timeout" in str(job.error)
 
 
-def test_a_job_that_is_always_too_slow_fails_by_its_own_attempts(
-    session: Session, run_job: RunJob, then: Then
-) -> None:
+def test_a_job_that_is_always_too_slow_fails_by_its_own_attempts(session: Session, run_job: RunJob, then: Then) -> None:
     then(idle_too_long)
     job = enqueue(session, add_user, email="ada@example.org")
     session.commit()

@@ -1,5 +1,6 @@
 """Tasks for the tests of what runs tasks; the worker of the tests knows them too."""
 
+import ctypes
 from collections.abc import Callable
 from time import sleep
 from typing import Any
@@ -15,7 +16,17 @@ from groundwork.jobs.running_job import RunningJob
 from groundwork.jobs.task import JobTask
 from groundwork.mail.failures import PermanentFailure
 
-__all__ = ["Then", "act", "act_in_company", "add_user", "add_user_in_company", "add_users", "users", "write"]
+__all__ = [
+    "Then",
+    "act",
+    "act_in_company",
+    "add_user",
+    "add_user_in_company",
+    "add_users",
+    "hold_the_interpreter",
+    "users",
+    "write",
+]
 
 Then = Callable[[Callable[[RunningJob], object]], None]
 
@@ -60,6 +71,14 @@ def act(job: RunningJob) -> None:
 @celery.task(base=JobTask, batch_size=3)
 def act_in_company(job: RunningJob) -> None:
     then(job)
+
+
+@celery.task(base=JobTask)
+def hold_the_interpreter(job: RunningJob, seconds: int) -> None:
+    """No other thread of its process runs meanwhile."""
+    job.session.add(User(email=f"{uuid4()}@example.org", password_hash=""))
+    # Unlike CDLL it keeps the interpreter's lock.
+    ctypes.PyDLL(None).sleep(seconds)
 
 
 def users(session: Session) -> int:

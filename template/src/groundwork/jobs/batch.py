@@ -8,16 +8,17 @@ from typing import Any
 
 import structlog
 from celery.exceptions import Ignore, Retry
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from groundwork.data.connections import prompt_engine
 from groundwork.jobs.attempt import Attempt, not_kept
 from groundwork.jobs.heartbeat import heartbeat
 from groundwork.jobs.job_session import JobSession
 from groundwork.jobs.notices import pass_on
-from groundwork.jobs.one_transaction import Guard, guarded, job_engine
+from groundwork.jobs.one_transaction import BEHIND, Guard, TaskFault, guarded, job_engine
 from groundwork.jobs.running_job import LeaseLost
-from groundwork.jobs.transitions import RELEASE, SUCCEED_TOGETHER
+from groundwork.jobs.transitions import RELEASE, SUCCEED, SUCCEED_TOGETHER
 from groundwork.settings import get_settings
 
 __all__ = ["run_batch"]
@@ -53,6 +54,7 @@ def _share(waiting: deque[Attempt], connection: Connection) -> None:
     until = monotonic() + SHARED_SECONDS
     done: list[tuple[Attempt, dict[str, Any]]] = []
     ends: list[tuple[Attempt, Callable[[], None]]] = []
+    broke: Attempt | None = None
     try:
         with guarded(connection, waiting[0].mark, shared=True) as guard, connection.begin():
             while waiting and monotonic() < until and not connection.invalidated:
@@ -64,16 +66,25 @@ def _share(waiting: deque[Attempt], connection: Connection) -> None:
                 except Exception as error:
                     ends.append((attempt, partial(attempt.end_badly, error)))
                     # Of the transaction nothing is left, or nothing more can be done in it.
+                    broke = attempt
                     guard.check(connection)
+                    broke = None
             if done and connection.execute(SUCCEED_TOGETHER, _said(done)).rowcount != len(done):
                 raise not_kept([attempt for attempt, _ in done], connection)
             guard.ending = True
     except LeaseLost:
         raise
     except Exception as error:
-        # A constraint that is checked at the commit, or a lost connection: run alone, each job shows whose fault it was.
-        log.warning("jobs that shared a transaction run one by one", jobs=len(done), exc_info=error)
-        ends += [(attempt, partial(_alone, attempt)) for attempt, _ in done]
+        if _committed(guard):
+            # By a task and the driver's connection, with what others wrote before it: their work is done, and only their
+            # rows do not say so. Or by this function, and the answer was lost.
+            if broke:
+                ends[-1] = (broke, partial(broke.end_badly, TaskFault(BEHIND)))
+            ends += [(attempt, partial(_succeed, attempt, said)) for attempt, said in done]
+        else:
+            # A constraint that is checked at the commit, or a lost connection: alone, each job shows whose fault it was.
+            log.warning("jobs that shared a transaction run one by one", jobs=len(done), exc_info=error)
+            ends += [(attempt, partial(_alone, attempt)) for attempt, _ in done]
     else:
         pass_on(connection)
         for attempt, _ in done:
@@ -103,6 +114,28 @@ def _in_savepoint(attempt: Attempt, connection: Connection, guard: Guard) -> dic
     finally:
         guard.ending = True
         session.close()
+
+
+def _committed(guard: Guard) -> bool:
+    """Whether the shared transaction was committed, by whomever."""
+    if not guard.transaction:
+        return False
+    try:
+        with prompt_engine().connect() as connection:
+            asked = text("SELECT pg_xact_status(CAST(:it AS xid8))")
+            return connection.execute(asked, {"it": guard.transaction}).scalar() == "committed"
+    except SQLAlchemyError as error:
+        log.warning("nobody knows whether a transaction was committed", error=str(error))
+        return False
+
+
+def _succeed(attempt: Attempt, said: dict[str, Any]) -> None:
+    """Write down a job whose effect is committed; where its row says so already, or the lease is lost, it stays as it is."""
+    with job_engine().connect() as connection, guarded(connection, attempt.mark) as guard, connection.begin():
+        guard.ending = True
+        written = connection.execute(SUCCEED, said).rowcount
+    if written:
+        attempt.tell()
 
 
 def _alone(attempt: Attempt) -> None:

@@ -14,19 +14,8 @@ from sqlalchemy import Connection, Engine, event
 from groundwork.data import silence
 from groundwork.data.connections import engine
 
-__all__ = [
-    "BEHIND",
-    "COMMIT",
-    "LOSS",
-    "MARK",
-    "Guard",
-    "TaskFault",
-    "TransactionAborted",
-    "guard_of",
-    "guarded",
-    "job_engine",
-    "status_of",
-]
+__all__ = ["BEHIND", "COMMIT", "LOSS", "MARK", "Guard", "TaskFault", "TransactionAborted", "guard_of", "guarded"]
+__all__ += ["job_engine", "status_of"]
 
 # A setting of PostgreSQL that lasts as long as the transaction; SUCCEED asks for it.
 MARK = "groundwork.attempt"
@@ -63,8 +52,9 @@ class Guard:
     """What is known of the transaction of an attempt, or of several that share one."""
 
     mark: str
-    # Others wrote in the transaction too.
+    # Others wrote in the transaction too, which PostgreSQL calls `transaction`.
     shared: bool
+    transaction: str = ""
     # A statement other than SELECT has succeeded: in the transaction, or in the attempt if it is shared.
     wrote: bool = False
     # The runner ends the transaction now.
@@ -148,10 +138,13 @@ def _begins(connection: Connection) -> None:
         guard.wrote = False
         # Progress and leases are written to the job's row meanwhile: a stricter level would never let it succeed.
         begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {MARK} = '{guard.mark}'"
+        begin += "; SELECT pg_current_xact_id()::text" if guard.shared else ""
         silence.answer_within(connection, silence.ANSWER_SECONDS)
         try:
             # Beside SQLAlchemy, whose part in a statement costs as much as this one.
-            _driver(connection).execute(begin, prepare=False)
+            answer = _driver(connection).execute(begin, prepare=False)
+            if guard.shared:
+                guard.transaction = answer.set_result(-1).fetchone()[0]
             silence.answer_within(connection, None)
         except psycopg.OperationalError:
             # A lost connection is lost for SQLAlchemy too, which says so.

@@ -49,6 +49,8 @@ class Worker:
     pool: str
     log: Path
     modules: Sequence[str] = ()
+    # Long, for nothing is to wait for one, and short enough for what has to.
+    lease_seconds: int = 20
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,7 +59,7 @@ class Worker:
         return f"{get_settings().job_queue}@{gethostname()}"
 
     def start(self) -> None:
-        """Unless it lives. Its leases are long, for nothing is to wait for one, and short enough for what has to."""
+        """Unless it lives."""
         if self.process is None or self.process.poll() is not None:
             worker = [
                 "celery",
@@ -71,7 +73,8 @@ class Worker:
             words = [sys.executable, "-m", *worker, "-n", self.name, "-P", self.pool, "-c", "2", "-l", "info"]
             words += [word for module in self.modules for word in ("--include", module)]
             # Where the tests find their modules, the worker finds them too.
-            environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "JOB_LEASE_SECONDS": "20"}
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            environment["JOB_LEASE_SECONDS"] = str(self.lease_seconds)
             with self.log.open("ab") as output:
                 self.process = subprocess.Popen(
                     words, stdout=output, stderr=output, env=environment, start_new_session=True
