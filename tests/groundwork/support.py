@@ -26,7 +26,8 @@ def cut_connections() -> None:
     """End every other connection to the database, those of our own pool too, as a restart of PostgreSQL does."""
     with engine().connect() as connection:
         connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            # And wait until they have ended.
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 

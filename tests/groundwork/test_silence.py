@@ -12,7 +12,6 @@ from fastapi.testclient import TestClient
 from silent_proxy import Proxy, proxied
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
-from support import cut_connections
 from work import Then, act, act_in_company, add_user, users
 
 from app.accounts.models import User
@@ -218,16 +217,6 @@ def test_a_relay_goes_on(
 
     assert SAID in caplog.text
     assert "relay waits" in caplog.text
-
-
-def test_a_restart_of_postgresql_fails_no_request() -> None:
-    with TestClient(create_app()) as client:
-        assert client.get("/health/ready").status_code == 200
-        cut_connections()
-
-        replies = [client.get("/health/ready") for _ in range(3)]
-
-    assert [reply.status_code for reply in replies] == [200] * 3
 
 
 def test_requests_get_their_connections_back(proxy: Proxy, set_variable: SetVariable) -> None:
