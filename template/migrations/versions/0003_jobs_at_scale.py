@@ -34,12 +34,13 @@ def upgrade() -> None:
     op.create_index("tokens_expires_at_idx", "tokens", ["expires_at"])
     op.execute("DROP TRIGGER jobs_notify ON jobs")
     # PostgreSQL lets transactions that send NOTIFY commit one after the other, each until it is on disk. So one at a
-    # time sends it, at its end: others that commit meanwhile are found by the relay, which looks again soon after.
+    # time sends it, at its end: others that commit meanwhile are found by the relay, which looks again soon after. Where
+    # the queue of notifications is full PostgreSQL would refuse the commit: see groundwork/jobs/notify_queue.py.
     op.execute(
         """
         CREATE OR REPLACE FUNCTION jobs_notify() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF pg_try_advisory_xact_lock(hashtext('jobs')) THEN
+            IF pg_notification_queue_usage() < 0.5 AND pg_try_advisory_xact_lock(hashtext('jobs')) THEN
                 PERFORM pg_notify('jobs', '');
             END IF;
             RETURN NULL;

@@ -28,6 +28,7 @@ from groundwork.jobs.backlog import FORGOTTEN
 from groundwork.jobs.entries import Entry, enqueue_ticks
 from groundwork.jobs.models import CHANNEL, Tick
 from groundwork.jobs.notices import pass_on
+from groundwork.jobs.notify_queue import USAGE, warn_if_full
 from groundwork.jobs.publishing import Look, Publisher, relay_connection
 from groundwork.jobs.transitions import RECOVER
 from groundwork.settings import CONNECT_ARGS, get_settings
@@ -44,7 +45,7 @@ BREATH = 0.05
 log = structlog.get_logger(__name__)
 
 _free = select(Tick.name).where(Tick.name == "relay").with_for_update(skip_locked=True).scalar_subquery()
-LOOKED = update(Tick).where(Tick.name == _free).values(at=func.now())
+LOOKED = update(Tick).where(Tick.name == _free).values(at=func.now()).returning(USAGE)
 # It reads first, since to insert would wait for whoever holds the row.
 _never = select(literal("relay")).where(~exists().where(Tick.name == "relay"))
 FIRST_LOOK = insert(Tick).from_select(["name"], _never).on_conflict_do_nothing()
@@ -107,8 +108,10 @@ def _watch(seconds: float | None) -> None:
 
 def _look_regularly(connection: Connection, schedule: Iterable[Entry], publisher: Publisher) -> None:
     """Show that a relay lives, enqueue the jobs of due entries, and take care of what died or was lost."""
-    if connection.execute(LOOKED).rowcount == 0:
+    if (usage := connection.scalar(LOOKED)) is None:
         connection.execute(FIRST_LOOK)
+    else:
+        warn_if_full(connection, usage)
     enqueue_ticks(schedule)
     connection.execute(RECOVER)
     pass_on(connection)
