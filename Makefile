@@ -9,7 +9,7 @@ UV := $(CURDIR)/.tools/bin/uv
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-quick bench bench-live shards lint release
+.PHONY: demo test test-quick bench bench-live bench-scale shards lint release
 
 demo: $(UV)
 	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
@@ -32,6 +32,10 @@ bench: $(UV)
 # Milliseconds from a commit to the browser, and memory, with one, a hundred and a thousand sockets.
 bench-live: $(UV)
 	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/live.py $(ARGS)
+
+# Milliseconds of what the service asks of a table of five million jobs, and bytes for each: minutes, and 3 GB.
+bench-scale: $(UV)
+	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/fill.py $(ARGS)
 
 # What each machine of CI selects.
 shards: $(UV)

@@ -48,7 +48,7 @@ class Base(DeclarativeBase):
 
     @classmethod
     def outdated(cls) -> ColumnElement[bool] | None:
-        """Which rows the hourly housekeeping deletes; None, the default, keeps all of them."""
+        """Which rows the hourly housekeeping deletes; None, the default, keeps all of them. Its column needs an index."""
         return None
 
 
