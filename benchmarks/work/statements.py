@@ -4,6 +4,7 @@ With `explain` PostgreSQL's plans of these statements follow, on the standard er
 """
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,8 @@ asked: dict[str, Any] = {}
 
 def main(owner: UUID, *, explain: bool) -> None:
     event.listen(Engine, "before_cursor_execute", lambda _, _cursor, text, values, *__: asked.update({text: values}))
+    # As workers do: Python's own collection of what was imported would take longer than any statement.
+    gc.freeze()
     seen: Seen = {}
     asyncio.run(_people(owner, seen))
     _worker(seen)
