@@ -14,8 +14,9 @@ __all__ = ["delete_in_chunks", "housekeeping"]
 
 # Rows that one transaction deletes: it holds their locks, and keeps VACUUM from its work, for some milliseconds.
 CHUNK = 1000
-# A sequential scan would begin with all that the chunks before it have deleted.
-BY_INDEX = text("SET LOCAL enable_seqscan = off")
+# A sequential scan would begin with all that the chunks before it have deleted. Where it is the only way, its price is now
+# so high that PostgreSQL would compile it.
+BY_INDEX = text("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)")
 
 
 @shared_task(base=JobTask, name="groundwork.housekeeping")
