@@ -7,8 +7,9 @@ import asyncio
 import json
 import subprocess
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -29,7 +30,6 @@ from watchers import watch
 
 # The channel of the service's jobs; it listens to the same one.
 LISTEN = b"LISTEN job_changes"
-CHANGE = b"UPDATE jobs SET progress = jsonb_build_object('done', %s::int, 'total', 100000, 'note', '') WHERE id = %s"
 # Not PostgreSQL's own, as autovacuum's.
 CONNECTIONS = """
     SELECT count(*) FROM pg_stat_activity
@@ -104,7 +104,7 @@ async def _measure(
     first = await watch(url, tickets[:1] * 20)
     before = await _memory(process)
     async with (
-        await AsyncConnection.connect(service.database_url) as writer,
+        _changer(service) as changer,
         await AsyncConnection.connect(service.database_url, autocommit=True) as listener,
     ):
         await listener.execute(LISTEN)
@@ -113,12 +113,12 @@ async def _measure(
         # Not sooner: the next ones would live in what these gave back.
         for watcher in first:
             watcher.close()
-        # Without these two.
-        heard.connections.append(_connections(service) - 2)
+        # Without the listener's; the changer has none before the first change.
+        heard.connections.append(_connections(service) - 1)
         for change in range(changes):
             person = change % len(audience)
             number = next(numbers)
-            began, listened = await _change(writer, listener, audience[person]["job"], number)
+            began, listened = await _change(changer, listener, audience[person]["job"], number)
             heard.listen.append(1000 * (listened - began))
             heard.one.append(1000 * (await everybody[person].hears(number) - began))
         told = [[job for job, _ in watcher.heard] for watcher in everybody]
@@ -130,22 +130,36 @@ async def _measure(
         crowd = await watch(url, tickets[:1] * len(audience))
         for _ in range(changes):
             number = next(numbers)
-            began, _ = await _change(writer, listener, audience[0]["job"], number)
+            began, _ = await _change(changer, listener, audience[0]["job"], number)
             heard.each += [1000 * (await watcher.hears(number) - began) for watcher in crowd]
         assert {len(watcher.heard) for watcher in crowd} == {changes}, "somebody missed a change, or heard it twice"
         for watcher in crowd:
             watcher.close()
 
 
-async def _change(writer: AsyncConnection, listener: AsyncConnection, job: str, number: int) -> tuple[float, float]:
+@asynccontextmanager
+async def _changer(service: Service) -> AsyncIterator[Process]:
+    words = [service.program("python"), WORK / "changer.py"]
+    pipes = {"stdin": PIPE, "stdout": PIPE}
+    environment = service.environment("durable")
+    process = await asyncio.create_subprocess_exec(*words, cwd=service.folder, env=environment, **pipes)
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _change(changer: Process, listener: AsyncConnection, job: str, number: int) -> tuple[float, float]:
     """When the COMMIT began, and when a bare LISTEN heard of it."""
-    await writer.execute(CHANGE, (number, job))
-    listening = asyncio.create_task(_listen(listener))
-    # It waits at its socket when the clock starts.
-    await asyncio.sleep(0.01)
-    began = perf_counter()
-    await writer.commit()
-    return began, await listening
+    assert changer.stdin is not None and changer.stdout is not None
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(_listen(listener))
+        # It waits at its socket when the clock starts.
+        await asyncio.sleep(0.01)
+        changer.stdin.write(f"{job} {number}\n".encode())
+        began = float(await changer.stdout.readline())
+    return began, listening.result()
 
 
 async def _listen(listener: AsyncConnection) -> float:
