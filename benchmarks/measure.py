@@ -1,4 +1,4 @@
-"""One turn of one contender: enqueueing alone, draining, both at once, and the latency of a job when idle."""
+"""One turn of one contender: enqueueing alone, draining, both at once, jobs at a steady pace, and single ones when idle."""
 
 from dataclasses import dataclass
 from time import time
@@ -6,29 +6,48 @@ from time import time
 import psycopg
 
 from contenders import Contender
+from entrants import Entrant
+from finishes import finishes
 from processes import running, until
 from run_folder import RunFolder
-from service import Service
 
-__all__ = ["Turn", "take_turn"]
+__all__ = ["PACE", "Turn", "Wanted", "take_turn"]
 
-PAUSE = 0.05
+# Jobs a second.
+PACE = 20
+# Seconds from one job to the next when idle: nobody's pause between looks, nor a divisor of one.
+IDLE = 0.27
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many jobs each measurement has."""
+
+    jobs: int
+    paced: int
+    idle: int
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Jobs per second, three times, and seconds from the client's commit or publish to the task's first line."""
+    """Jobs per second, three times; and seconds from the client's commit or publish to what the name says.
+
+    A task starts with its first line, and its job is finished when a listener hears of the commit of its effect.
+    """
 
     enqueued: float
     drained: float
     through: float
-    latencies: list[float]
+    idle_starts: list[float]
+    paced_starts: list[float]
+    paced_finishes: list[float]
 
 
-def take_turn(run: RunFolder, service: Service, contender: Contender, jobs: int, idle_jobs: int) -> Turn:
+def take_turn(run: RunFolder, entrant: Entrant, wanted: Wanted) -> Turn:
+    contender, service = entrant.contender, entrant.service
     with psycopg.connect(service.database_url, autocommit=True) as connection:
         _empty(connection, contender)
-        alone = service.client(contender.module, jobs)
+        alone = service.client(contender.module, wanted.jobs)
         with running(run, service, contender) as logs:
 
             def finish(expected: int) -> float:
@@ -36,16 +55,27 @@ def take_turn(run: RunFolder, service: Service, contender: Contender, jobs: int,
                 until(lambda: _finished(connection, contender, expected), logs)
                 return time()
 
-            finish(jobs)
-            drained = 0.9 * jobs / _last_nine_tenths(connection)
+            def starts(asked_at: list[float]) -> list[float]:
+                return [began_at - asked_at[number] for number, began_at in _effects(connection)]
+
+            finish(wanted.jobs)
+            drained = 0.9 * wanted.jobs / _last_nine_tenths(connection)
             _empty(connection, contender)
-            both = service.client(contender.module, jobs)
-            through = jobs / (finish(jobs) - both.began_at)
+            both = service.client(contender.module, wanted.jobs)
+            through = wanted.jobs / (finish(wanted.jobs) - both.began_at)
             _empty(connection, contender)
-            asked_at = service.client(contender.module, idle_jobs, PAUSE).asked_at
-            finish(idle_jobs)
-            latencies = [began_at - asked_at[number] for number, began_at in _effects(connection)]
-    return Turn(jobs / (alone.ended_at - alone.began_at), drained, through, latencies)
+            asked_at = service.client(contender.module, wanted.idle, IDLE).asked_at
+            finish(wanted.idle)
+            idle_starts = starts(asked_at)
+            _empty(connection, contender)
+            with finishes(service.database_url) as finished_at:
+                asked_at = service.client(contender.module, wanted.paced, 1 / PACE).asked_at
+                finish(wanted.paced)
+                until(lambda: finished_at.keys() >= set(range(wanted.paced)), logs)
+            paced_starts = starts(asked_at)
+            paced_finishes = [finished_at[number] - asked_at[number] for number in range(wanted.paced)]
+    enqueued = wanted.jobs / (alone.ended_at - alone.began_at)
+    return Turn(enqueued, drained, through, idle_starts, paced_starts, paced_finishes)
 
 
 def _empty(connection: psycopg.Connection, contender: Contender) -> None:

@@ -1,37 +1,48 @@
-"""The table in markdown: medians of the rounds, and medians of the ratios within each round."""
+"""The tables in markdown: medians of the rounds, and medians of the ratios within each round."""
 
 from statistics import median, quantiles
 
-from contenders import OTHERS, OURS
-from measure import Turn
+from entrants import Entrant
+from measure import PACE, Turn
 
 __all__ = ["table"]
 
 Rounds = list[dict[str, Turn]]
 
 
-def table(broker: str, rounds: Rounds) -> str:
+def table(title: str, entrants: list[Entrant], rounds: Rounds) -> str:
     """Ratios compare contenders of the same round: the machine's own speed cancels out."""
-    names = list(rounds[0])
+    pace = f"{PACE} jobs/s"
+    ours = [entrant.name for entrant in entrants if entrant.ours]
+    others = [entrant.name for entrant in entrants if not entrant.ours]
     lines = [
-        f"### {broker}",
+        f"### {title}",
         "",
-        "| contender | jobs/s, enqueue to finish | enqueue alone /s | drain /s | idle latency, median | p95 |",
-        "|---|---|---|---|---|---|",
-        *(_row(name, [turns[name] for turns in rounds]) for name in names),
+        "| contender | jobs/s, enqueue to finish | enqueue alone /s | drain /s "
+        f"| ms to the start, idle | ms to the start, {pace} | ms to the finish, {pace} |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(entrant.name, [turns[entrant.name] for turns in rounds]) for entrant in entrants),
+        "",
+        "Milliseconds: median / p95.",
         "",
         "| ratio within a round | enqueue to finish | enqueue alone | drain |",
         "|---|---|---|---|",
-        *(_ratios(one.name, other.name, rounds) for one in OURS for other in OTHERS),
+        *(_ratios(one, other, rounds) for one in ours for other in others),
     ]
     return "\n".join(lines)
 
 
 def _row(name: str, turns: list[Turn]) -> str:
-    rates = [median(getattr(turn, what) for turn in turns) for what in ("through", "enqueued", "drained")]
-    milliseconds = [1000 * latency for turn in turns for latency in turn.latencies]
-    latency = f"{median(milliseconds):.1f} ms | {quantiles(milliseconds, n=20)[-1]:.1f} ms"
-    return f"| {name} | " + " | ".join(f"{rate:.0f}" for rate in rates) + f" | {latency} |"
+    rates = [f"{median(getattr(turn, what) for turn in turns):.0f}" for what in ("through", "enqueued", "drained")]
+    latencies = [
+        _latency([second for turn in turns for second in getattr(turn, what)])
+        for what in ("idle_starts", "paced_starts", "paced_finishes")
+    ]
+    return f"| {' | '.join([name, *rates, *latencies])} |"
+
+
+def _latency(seconds: list[float]) -> str:
+    return f"{1000 * median(seconds):.1f} / {1000 * quantiles(seconds, n=20)[-1]:.1f}"
 
 
 def _ratios(one: str, other: str, rounds: Rounds) -> str:

@@ -1,4 +1,4 @@
-"""A freshly rendered service with an environment, a database and a queue of its own."""
+"""Where a contender runs: a freshly rendered service, with an environment, a database and a queue of its own."""
 
 import json
 import subprocess
@@ -18,10 +18,7 @@ from run_folder import RunFolder
 from services import made_database, namespace
 from suite import UV, execute
 
-__all__ = ["Asked", "Service", "served"]
-
-# Needed by nobody but its benchmark.
-PEER = "procrastinate>=3.10,<4"
+__all__ = ["Asked", "Service", "make_effects", "rendered", "served", "variables"]
 
 
 @dataclass(frozen=True)
@@ -53,41 +50,50 @@ class Service:
 
     def client(self, module: str, jobs: int, pause: float = 0) -> Asked:
         """Enqueue so many jobs, in a process of its own."""
-        words: list[str | Path] = [self.program("python"), WORK / "client.py", module, str(jobs), str(pause)]
+        # -P: another version of the template has modules of the same names, which PYTHONPATH finds.
+        words: list[str | Path] = [self.program("python"), "-P", WORK / "client.py", module, str(jobs), str(pause)]
         environment = self.environment(module)
         done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
         if done.returncode != 0:
             raise RuntimeError(f"the client of {module} failed:\n{done.stderr}")
-        return Asked(**json.loads(done.stdout))
+        return Asked(**json.loads(done.stdout.splitlines()[-1]))
 
 
 @contextmanager
 def served(run: RunFolder, broker: str, template: Path = TEMPLATE) -> Iterator[Service]:
     """The default answers for this broker, installed, with empty tables; the database and queue end with it."""
+    folder = rendered(run, broker, template)
+    with made_database(run) as database_url, namespace(run, broker) as broker_url:
+        service = Service(folder, variables(database_url, broker_url, template / "benchmarks/work"))
+        execute(service.program("app"), "migrate", cwd=folder, **service.variables)
+        make_effects(database_url)
+        yield service
+
+
+def rendered(run: RunFolder, broker: str, template: Path = TEMPLATE) -> Path:
+    """A service's folder, with an environment."""
     folder = run.path / f"service-{broker}-{template.name}"
     # Whoever edits the template measures what they edited.
     with warnings.catch_warnings(action="ignore", category=DirtyLocalWarning):
         run_copy(str(template), folder, data={"broker": broker}, defaults=True, vcs_ref="HEAD", quiet=True)
     execute(UV, "sync", "--quiet", "--no-dev", "--compile-bytecode", cwd=folder)
-    python = folder / ".venv/bin/python"
-    execute(UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, PEER, cwd=folder)
-    with made_database(run) as database_url, namespace(run, broker) as broker_url:
-        service = Service(folder, _variables(database_url, broker_url))
-        execute(service.program("app"), "migrate", cwd=folder, **service.variables)
-        execute(service.program("procrastinate"), "-a", "peer.app", "schema", cwd=folder, **service.variables)
-        with psycopg.connect(database_url) as connection:
-            connection.execute("CREATE TABLE effects (number integer NOT NULL, began_at double precision NOT NULL)")
-        yield service
+    return folder
 
 
-def _variables(database_url: str, broker_url: str) -> dict[str, str]:
+def make_effects(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE effects (number integer NOT NULL, began_at double precision NOT NULL)")
+
+
+def variables(database_url: str, broker_url: str = "", work: Path = WORK) -> dict[str, str]:
     # Nothing of ours but the path: every contender is measured with the same few variables.
     return {
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(WORK),
+        "PYTHONPATH": str(work),
         "DATABASE_URL": database_url,
         "BROKER_URL": broker_url,
         "SECRET_KEY": "only-for-benchmarks-" * 2,
         # RabbitMQ of a developer has the password that production refuses.
         "ENVIRONMENT": "test",
+        **{k: v for k, v in __import__("os").environ.items() if k.startswith(("AWA_", "PGQUEUER_", "DBOS_"))},
     }

@@ -1,4 +1,4 @@
-"""Enqueues jobs one at a time, as a client of the service does, and prints when."""
+"""Enqueues jobs one at a time, as a client of the service does, at a steady pace or one after the other, and prints when."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ def main(contender: str, jobs: int, pause: float) -> None:
     asked_at = []
     began_at = time()
     for number in range(jobs):
-        sleep(pause)
+        sleep(max(0, began_at + number * pause - time()))
         asked_at.append(submit(number))
     print(json.dumps({"began_at": began_at, "ended_at": time(), "asked_at": asked_at}))
 

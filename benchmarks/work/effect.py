@@ -3,11 +3,13 @@
 from time import time
 from typing import Any
 
-__all__ = ["INSERT", "effect"]
+__all__ = ["INSERT", "POSITIONAL", "effect"]
 
 INSERT = "INSERT INTO effects (number, began_at) VALUES (%(number)s, %(began_at)s)"
+# The same for drivers that count parameters.
+POSITIONAL = "INSERT INTO effects (number, began_at) VALUES ($1, $2)"
 
 
 def effect(number: int) -> dict[str, Any]:
-    """The parameters of INSERT, now."""
+    """The parameters of INSERT, in the order of POSITIONAL, now."""
     return {"number": number, "began_at": time()}

@@ -8,19 +8,18 @@ from functools import cache
 from time import time
 
 from procrastinate import App, PsycopgConnector
-from psycopg_pool import AsyncConnectionPool
 
 from effect import INSERT, effect
+from pool import open_pool
 
 __all__ = ["app", "submit"]
 
-URL = os.environ["DATABASE_URL"]
-app = App(connector=PsycopgConnector(conninfo=URL))
+app = App(connector=PsycopgConnector(conninfo=os.environ["DATABASE_URL"]))
 
 
 @app.task
 async def insert(number: int) -> None:
-    async with (await _pool()).connection() as connection:
+    async with (await open_pool()).connection() as connection:
         await connection.execute(INSERT, effect(number))
 
 
@@ -34,14 +33,3 @@ def submit(number: int) -> float:
 @cache
 def _open() -> None:
     app.open()
-
-
-@cache
-def _make_pool() -> AsyncConnectionPool:
-    return AsyncConnectionPool(URL, open=False)
-
-
-async def _pool() -> AsyncConnectionPool:
-    pool = _make_pool()
-    await pool.open()
-    return pool

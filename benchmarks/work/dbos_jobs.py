@@ -1,0 +1,66 @@
+"""DBOS: a workflow on a queue, whose one step is a transaction of its data source; enqueued in the client's own transaction.
+
+The step is recorded in the transaction of its effect: a worker that dies repeats nothing.
+"""
+
+import os
+import sys
+from functools import cache
+from threading import Event
+from time import time
+
+from dbos import DBOS, DBOSClient, DBOSConfig, SQLAlchemyDatasource
+from sqlalchemy import Engine, create_engine
+
+from effect import INSERT, effect
+
+__all__ = ["submit"]
+
+URL = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://")
+NAME = "benchmark"
+# It is asked how often to look; there is no notification.
+POLLING = float(os.environ.get("DBOS_POLLING", "0.1"))
+AT_ONCE = int(os.environ.get("DBOS_AT_ONCE", "10"))
+
+
+def main() -> None:
+    # Processes are told apart by their executors' ids, and work on jobs of one version of the application.
+    config = DBOSConfig(name=NAME, system_database_url=URL, executor_id=str(os.getpid()), application_version=NAME)
+    DBOS(config=config)
+    source = SQLAlchemyDatasource.create(URL)
+
+    @source.transaction(isolation_level="READ COMMITTED")
+    def write(number: int) -> None:
+        source.sql_session().connection().exec_driver_sql(INSERT, effect(number))
+
+    @DBOS.workflow(name="insert")
+    def insert(number: int) -> None:
+        write(number)
+
+    DBOS.launch()
+    DBOS.register_queue("default", worker_concurrency=AT_ONCE, polling_interval_sec=POLLING)
+    print("dbos listens", flush=True)
+    if "migrate" not in sys.argv:
+        Event().wait()
+    DBOS.destroy()
+
+
+def submit(number: int) -> float:
+    with _engine().begin() as connection:
+        options = {"workflow_name": "insert", "queue_name": "default", "app_version": NAME}
+        _client().enqueue_in_transaction(connection, options, number)
+        return time()
+
+
+@cache
+def _engine() -> Engine:
+    return create_engine(URL)
+
+
+@cache
+def _client() -> DBOSClient:
+    return DBOSClient(system_database_url=URL)
+
+
+if __name__ == "__main__":
+    main()
