@@ -9,7 +9,7 @@ UV := $(CURDIR)/.tools/bin/uv
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-quick bench bench-live bench-scale shards lint release
+.PHONY: demo test test-quick bench bench-commits bench-live bench-scale shards lint release
 
 demo: $(UV)
 	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
@@ -25,9 +25,13 @@ test: $(UV)
 test-quick: $(UV)
 	@$(UV) run --quiet --frozen pytest -m "not matrix and not slow" $(ARGS)
 
-# Jobs per second against plain Celery and procrastinate: minutes, on a machine that does nothing else.
+# Jobs per second and latency against plain Celery and other job queues: an hour, on a machine that does nothing else.
 bench: $(UV)
 	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/jobs.py $(ARGS)
+
+# What the triggers of the jobs table cost: one job a commit, with 8, 32 and 64 clients of a private PostgreSQL.
+bench-commits: $(UV)
+	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/commits.py $(ARGS)
 
 # Milliseconds from a commit to the browser, and memory, with one, a hundred and a thousand sockets.
 bench-live: $(UV)

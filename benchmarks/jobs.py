@@ -1,6 +1,6 @@
 """Durable jobs against plain Celery and other job queues: the same work, in turns, on the same services.
 
-`make bench`, or `make bench ARGS="--broker rabbitmq --jobs 500 --rounds 1"`; with `--beside v0.3.0` that version of the
+`make bench`, or `make bench ARGS="--broker rabbitmq --jobs 500 --rounds 1"`; with `--beside b3b3e78` that version of the
 template takes part in the same rounds.
 """
 
@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 import psycopg
 
 from combinations import AXES
-from contenders import PROCESSES
+from contenders import OURS, PROCESSES
 from entrants import Entrant, checked_out, installed_rivals, of_the_template
 from measure import Turn, Wanted, take_turn
 from missing import Missing
@@ -25,7 +25,7 @@ def main() -> None:
         for broker in wanted.broker or AXES["broker"]:
             try:
                 with of_the_template(run, broker, beside) as own:
-                    entrants = [one for one in own if one.ours or _among(wanted.only, one.name)] + rivals
+                    entrants = [one for one in own if one.contender in OURS or _among(wanted.only, one.name)] + rivals
                     print(_conditions(entrants, wanted), flush=True)
                     print(table(broker, entrants, _rounds(run, entrants, wanted)), end="\n\n", flush=True)
             except Missing as missing:

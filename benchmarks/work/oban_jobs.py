@@ -1,6 +1,7 @@
-"""Oban by its command line, as its guide to production recommends; enqueued in the client's own transaction.
+"""Oban's function job, run by its command line, as its guide to production recommends.
 
-It marks jobs as completed after the transactions of their effects, several at a time: a worker that dies between repeats them.
+Jobs are enqueued in the client's own transaction, and marked as completed after the transactions of their effects, several
+at a time: a worker that dies between the two repeats the effects.
 """
 
 from asyncio import Runner
@@ -8,19 +9,18 @@ from functools import cache
 from time import time
 from typing import Any
 
-from oban import Oban, worker
+from oban import Oban, job
 
 from effect import INSERT, effect
 from pool import open_pool
 
-__all__ = ["Insert", "submit"]
+__all__ = ["insert", "submit"]
 
 
-@worker(queue="default")
-class Insert:
-    async def process(self, job: Any) -> None:
-        async with (await open_pool()).connection() as connection:
-            await connection.execute(INSERT, effect(job.args["number"]))
+@job(queue="default")
+async def insert(number: int) -> None:
+    async with (await open_pool()).connection() as connection:
+        await connection.execute(INSERT, effect(number))
 
 
 def submit(number: int) -> float:
@@ -32,7 +32,7 @@ async def _submit(number: int) -> float:
     _instance(pool)
     # Committed at the end of the block.
     async with pool.connection() as connection:
-        await Insert.enqueue({"number": number}, conn=connection)
+        await insert.enqueue(number, conn=connection)
         return time()
 
 

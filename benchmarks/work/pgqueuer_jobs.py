@@ -5,6 +5,8 @@ several at a time: a worker that dies between the two repeats the effects.
 """
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from time import time
 
@@ -20,19 +22,20 @@ from effect import POSITIONAL, effect
 __all__ = ["main", "submit"]
 
 URL = os.environ["DATABASE_URL"]
-BATCH_SIZE = int(os.environ.get("PGQUEUER_BATCH", "25"))
+BATCH_SIZE = int(os.environ.get("PGQUEUER_BATCH", "50"))
 
 
-async def main() -> PgQueuer:
-    pool = await asyncpg.create_pool(URL)
-    manager = PgQueuer(AsyncpgDriver(await asyncpg.connect(URL)))
+@asynccontextmanager
+async def main() -> AsyncIterator[PgQueuer]:
+    async with asyncpg.create_pool(URL) as pool:
+        manager = PgQueuer(AsyncpgDriver(await asyncpg.connect(URL)))
 
-    @manager.entrypoint("insert")
-    async def insert(job: Job) -> None:
-        await pool.execute(POSITIONAL, *effect(int(job.payload or b"")).values())
+        @manager.entrypoint("insert")
+        async def insert(job: Job) -> None:
+            await pool.execute(POSITIONAL, *effect(int(job.payload or b"")).values())
 
-    print("pgqueuer listens", flush=True)
-    return manager
+        print("pgqueuer listens", flush=True)
+        yield manager
 
 
 def submit(number: int) -> float:

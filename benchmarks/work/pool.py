@@ -10,7 +10,7 @@ __all__ = ["open_pool"]
 
 @cache
 def _make_pool() -> AsyncConnectionPool:
-    return AsyncConnectionPool(os.environ["DATABASE_URL"], open=False)
+    return AsyncConnectionPool(os.environ["DATABASE_URL"], max_size=10, open=False)
 
 
 async def open_pool() -> AsyncConnectionPool:

