@@ -13,10 +13,9 @@ from run_folder import RunFolder
 
 __all__ = ["PACE", "Turn", "Wanted", "take_turn"]
 
-# Jobs a second.
+# Jobs per second, at a steady pace and when idle.
 PACE = 20
-# Seconds from one job to the next when idle: nobody's pause between looks, nor a divisor of one.
-IDLE = 0.27
+IDLE = 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def take_turn(run: RunFolder, entrant: Entrant, wanted: Wanted) -> Turn:
             both = service.client(contender.module, wanted.jobs)
             through = wanted.jobs / (finish(wanted.jobs) - both.began_at)
             _empty(connection, contender)
-            asked_at = service.client(contender.module, wanted.idle, IDLE).asked_at
+            asked_at = service.client(contender.module, wanted.idle, 1 / IDLE).asked_at
             finish(wanted.idle)
             idle_starts = starts(asked_at)
             _empty(connection, contender)

@@ -2,6 +2,7 @@
 
 from statistics import median, quantiles
 
+from contenders import OURS
 from entrants import Entrant
 from measure import PACE, Turn
 
@@ -13,8 +14,13 @@ Rounds = list[dict[str, Turn]]
 def table(title: str, entrants: list[Entrant], rounds: Rounds) -> str:
     """Ratios compare contenders of the same round: the machine's own speed cancels out."""
     pace = f"{PACE} jobs/s"
-    ours = [entrant.name for entrant in entrants if entrant.ours]
-    others = [entrant.name for entrant in entrants if not entrant.ours]
+    pairs = [
+        (one.name, other.name)
+        for one in entrants
+        for other in entrants
+        # Of another version of the template the same contender.
+        if one.ours and not other.ours and (other.contender not in OURS or other.contender is one.contender)
+    ]
     lines = [
         f"### {title}",
         "",
@@ -27,7 +33,7 @@ def table(title: str, entrants: list[Entrant], rounds: Rounds) -> str:
         "",
         "| ratio within a round | enqueue to finish | enqueue alone | drain |",
         "|---|---|---|---|",
-        *(_ratios(one, other, rounds) for one in ours for other in others),
+        *(_ratios(one, other, rounds) for one, other in pairs),
     ]
     return "\n".join(lines)
 

@@ -95,5 +95,4 @@ def variables(database_url: str, broker_url: str = "", work: Path = WORK) -> dic
         "SECRET_KEY": "only-for-benchmarks-" * 2,
         # RabbitMQ of a developer has the password that production refuses.
         "ENVIRONMENT": "test",
-        **{k: v for k, v in __import__("os").environ.items() if k.startswith(("AWA_", "PGQUEUER_", "DBOS_"))},
     }

@@ -3,6 +3,7 @@
 import json
 import sys
 from importlib import import_module
+from random import Random
 from time import sleep, time
 
 
@@ -10,10 +11,12 @@ def main(contender: str, jobs: int, pause: float) -> None:
     submit = import_module(contender).submit
     # A job that nobody counts: the connections are open before the clock starts.
     submit(-1)
+    # The same for everybody: a strict beat would meet a contender's own pauses always at the same moment, or never.
+    chance = Random(0)
     asked_at = []
     began_at = time()
     for number in range(jobs):
-        sleep(max(0, began_at + number * pause - time()))
+        sleep(max(0, began_at + (number + chance.random()) * pause - time()))
         asked_at.append(submit(number))
     print(json.dumps({"began_at": began_at, "ended_at": time(), "asked_at": asked_at}))
 
