@@ -64,9 +64,10 @@ def installed_rivals(run: RunFolder, only: list[str]) -> Iterator[list[Entrant]]
             except Missing as missing:
                 print(f"{rival.name} is skipped: {missing}.", flush=True)
                 continue
-            version = f"{rival.package.name} {_version(service, rival.package.name)}"
-            python = f", Python {rival.package.python}" if rival.package.python else ""
-            entrants.append(Entrant(version + python, rival, service))
+            name = f"{rival.package.name} {_version(service, rival.package.name)}"
+            if rival.package.python:
+                name += f", Python {_printed(service, 'import platform; print(platform.python_version())')}"
+            entrants.append(Entrant(name, rival, service))
         yield entrants
 
 
@@ -82,7 +83,9 @@ def _installed(run: RunFolder, package: Package) -> Iterator[Service]:
         execute(UV, "venv", "--quiet", *wanted, cwd=folder, PATH=_path_with_pythons())
         execute(UV, *words, *package.requirements, cwd=folder)
     except AssertionError as error:
-        raise Missing(" ".join(str(error).split("\n", 1)[1].split())) from error
+        # What uv says, in one line.
+        said = " ".join(str(error).split("\n", 1)[1].split())
+        raise Missing(said.removeprefix("error: ").removesuffix(".")) from error
     with made_database(run) as database_url:
         service = Service(folder, variables(database_url) | {package.url_variable: database_url})
         for command, *rest in package.setup:
@@ -99,5 +102,8 @@ def _path_with_pythons() -> str:
 
 
 def _version(service: Service, package: str) -> str:
-    program = f"from importlib.metadata import version; print(version({package!r}))"
+    return _printed(service, f"from importlib.metadata import version; print(version({package!r}))")
+
+
+def _printed(service: Service, program: str) -> str:
     return subprocess.check_output([service.program("python"), "-c", program], text=True).strip()

@@ -27,7 +27,10 @@ def main() -> None:
                 with of_the_template(run, broker, beside) as own:
                     entrants = [one for one in own if one.contender in OURS or _among(wanted.only, one.name)] + rivals
                     print(_conditions(entrants, wanted), flush=True)
-                    print(table(broker, entrants, _rounds(run, entrants, wanted)), end="\n\n", flush=True)
+                    rounds = _rounds(run, entrants, wanted)
+                    # Whoever failed in a round is in no table.
+                    whole = [one for one in entrants if all(one.name in turns for turns in rounds)]
+                    print(table(broker, whole, rounds), end="\n\n", flush=True)
             except Missing as missing:
                 print(f"{broker}: {missing}.")
 
@@ -54,8 +57,15 @@ def _rounds(run: RunFolder, entrants: list[Entrant], wanted: Namespace) -> list[
     numbers = Wanted(wanted.jobs, wanted.paced_jobs, wanted.idle_jobs)
     rounds = []
     for number in range(wanted.rounds):
-        order = entrants if number % 2 == 0 else entrants[::-1]
-        rounds.append({entrant.name: take_turn(run, entrant, numbers) for entrant in order})
+        turns = {}
+        for entrant in entrants if number % 2 == 0 else entrants[::-1]:
+            try:
+                turns[entrant.name] = take_turn(run, entrant, numbers)
+            except (TimeoutError, RuntimeError) as failure:
+                if entrant.contender in OURS:
+                    raise
+                print(f"{entrant.name} failed in round {number + 1}: {failure}", flush=True)
+        rounds.append(turns)
     return rounds
 
 
