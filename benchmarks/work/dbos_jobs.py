@@ -1,6 +1,7 @@
-"""DBOS: a workflow on a queue, whose one step is a transaction of its data source; enqueued in the client's own transaction.
+"""DBOS with a workflow on a queue, whose only step is a transaction of its data source.
 
-The step is recorded in the transaction of its effect: a worker that dies repeats nothing.
+Jobs are enqueued in the client's own transaction. The step is recorded in the transaction of its effect: a worker that dies
+repeats nothing.
 """
 
 import os
@@ -18,9 +19,10 @@ __all__ = ["submit"]
 
 URL = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://")
 NAME = "benchmark"
-# It is asked how often to look; there is no notification.
-POLLING = float(os.environ.get("DBOS_POLLING", "0.1"))
-AT_ONCE = int(os.environ.get("DBOS_AT_ONCE", "10"))
+# Workers poll: 0.02 s lost no throughput against 0.05 and 0.1, and its default is a second. 30 at once of each process did a
+# little better than 4 and 10; with fewer the pause between polls is the limit.
+POLLING = 0.02
+AT_ONCE = 30
 
 
 def main() -> None:
