@@ -1,7 +1,7 @@
 """Clients that ask for jobs over HTTP, at a steady pace, whatever happens; they remember what was accepted."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -19,8 +19,8 @@ class Clients:
     url: str
     jobs: int
     per_second: float
-    # The duration of each job in turn.
-    seconds: tuple[float, ...]
+    # The parameters of each request in turn.
+    requests: Sequence[Mapping[str, str | float]]
     accepted: dict[UUID, float] = field(default_factory=dict)
     refused: int = 0
     # From then on they hurry, and stop at `jobs`.
@@ -50,10 +50,10 @@ class Clients:
     def _ask(self, number: int) -> None:
         with httpx2.Client(timeout=5) as client:
             while not self.gone.is_set():
-                seconds = self.seconds[number % len(self.seconds)]
+                parameters = self.requests[number % len(self.requests)]
                 number += THREADS
                 try:
-                    reply = client.post(self.url, params={"seconds": seconds})
+                    reply = client.post(self.url, params=parameters)
                     reply.raise_for_status()
                 except httpx2.HTTPError:
                     # Nothing was promised: the next request is a new one.

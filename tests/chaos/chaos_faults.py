@@ -4,12 +4,12 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from shutil import which
 from uuid import UUID
 
-import psutil
-import psycopg
-
-from chaos_program import Program, frozen, until
+import chaos_servers as servers
+from chaos_deploy import rolling_deploy
+from chaos_program import frozen, until
 from chaos_service import Service
 
 # How many jobs lie around when a fault needs some that do.
@@ -17,9 +17,6 @@ SOME = 12
 # Seconds. The load goes on meanwhile: these are how long a fault lasts, not waits for something to happen.
 UNDER_LOAD = 4
 PAST_THE_LEASE = 4
-AWAY = 2
-FROZEN = 10
-STOPPED = 20
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def everything_twice(service: Service) -> None:
 
 
 def worker_killed(service: Service) -> None:
-    worker, _ = _busy(service)
+    worker, _ = service.busy()
     worker.kill()
     worker.start()
 
@@ -49,26 +46,12 @@ def child_killed(service: Service) -> None:
     """Again, until one was in the middle of a job."""
 
     def cut_off() -> bool:
-        _, child = _busy(service)
+        _, child = service.busy()
         jobs = [job for job, pid in service.ledger.running() if pid == child.pid]
         child.kill()
         return any(service.ledger.is_running(job) for job in jobs)
 
     until(cut_off, "a child died in mid-job", seconds=60)
-
-
-def _busy(service: Service) -> tuple[Program, psutil.Process]:
-    """A worker, and its process that works on a job at this moment."""
-
-    def found() -> tuple[Program, psutil.Process] | None:
-        pids = [pid for _, pid in service.ledger.running()]
-        for worker in service.workers:
-            for process in worker.family():
-                if process.pid in pids:
-                    return worker, process
-        return None
-
-    return until(found, "a worker is busy")
 
 
 def plain_worker_killed(service: Service) -> None:
@@ -104,52 +87,9 @@ def _waiting(service: Service) -> list[UUID]:
 
 def worker_frozen(service: Service) -> None:
     """Past its lease, so that two work on one job, and the first to begin is the last to end."""
-    worker, _ = _busy(service)
+    worker, _ = service.busy()
     with frozen(worker):
         time.sleep(PAST_THE_LEASE)
-
-
-def database_restarted(service: Service) -> None:
-    """Without a word to its clients: some commits are done, and nobody hears so."""
-    service.database.tell(signal.SIGQUIT)
-    service.database.await_end()
-    time.sleep(AWAY)
-    service.database.start()
-
-
-def connections_cut(service: Service) -> None:
-    with psycopg.connect(service.database_server.url, autocommit=True) as connection:
-        for _ in range(3):
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            time.sleep(0.5)
-
-
-def broker_stopped(service: Service) -> None:
-    assert service.broker is not None
-    began = time.monotonic()
-    service.broker.tell(signal.SIGTERM)
-    service.broker.await_end()
-    time.sleep(max(0, began + STOPPED - time.monotonic()))
-    service.broker.start()
-
-
-def broker_frozen(service: Service) -> None:
-    assert service.broker is not None
-    with frozen(service.broker):
-        time.sleep(FROZEN)
-
-
-def broker_wiped(service: Service) -> None:
-    assert service.broker is not None
-    # So that it holds messages which nobody has taken.
-    with frozen(*service.workers):
-        time.sleep(AWAY)
-        service.broker.end()
-        service.wipe_broker()
-    service.broker.start()
 
 
 def terminated(service: Service) -> None:
@@ -164,28 +104,43 @@ def terminated(service: Service) -> None:
 
 WORKER_KILLED = "worker parent kill -9"
 WIPED = "broker killed, all data deleted"
+# The limit of a process that runs is for Linux alone to change.
+DISK = (Fault("PostgreSQL out of disk for 10 s", servers.out_of_disk),) if which("prlimit") else ()
 EMBEDDED = (
     Fault("clock skew of an hour", wrong_clocks),
-    Fault("PostgreSQL restarted", database_restarted),
-    Fault("database connections cut", connections_cut),
+    Fault("PostgreSQL restarted", servers.database_restarted),
+    Fault("database connections cut", servers.connections_cut),
+    Fault("a transaction left open to the end", servers.transaction_left_open),
+    Fault("rolling deploy with changed arguments", rolling_deploy),
+    Fault("silent connections for 8 s", servers.connections_silent),
     Fault(WORKER_KILLED, worker_killed),
     Fault("API kill -9 between commit and publish", api_killed),
+    Fault("PostgreSQL read-only for 15 s", servers.read_only),
+    *DISK,
     Fault("SIGTERM in mid-load", terminated),
 )
-# The broker's long absence last: it would delay what recovers from the others.
+# The deploy early: what waits for another release does so for a minute. The broker's long absence last: it would delay
+# what recovers from the others.
 ALL = (
     Fault("clock skew of an hour", wrong_clocks),
     Fault("two relays and four workers", everything_twice),
-    Fault("PostgreSQL restarted", database_restarted),
-    Fault("database connections cut", connections_cut),
-    Fault(WIPED, broker_wiped),
+    Fault("PostgreSQL restarted", servers.database_restarted),
+    Fault("database connections cut", servers.connections_cut),
+    Fault("a transaction left open to the end", servers.transaction_left_open),
+    Fault("rolling deploy with changed arguments", rolling_deploy),
+    Fault("relay frozen for 10 s", servers.relay_frozen),
+    Fault("silent connections for 8 s", servers.connections_silent),
+    Fault("a queue that refuses for 6 s", servers.queue_refuses),
+    Fault(WIPED, servers.broker_wiped),
     Fault(WORKER_KILLED, worker_killed),
     Fault("worker child kill -9 in mid-job", child_killed),
     Fault("API kill -9 between commit and publish", api_killed),
     Fault("same message delivered five times", delivered_five_times),
     Fault("worker frozen past its lease", worker_frozen),
-    Fault("broker frozen for 10 s", broker_frozen),
+    Fault("PostgreSQL read-only for 15 s", servers.read_only),
+    *DISK,
+    Fault("broker frozen for 10 s", servers.broker_frozen),
     Fault("SIGTERM in mid-load", terminated),
-    Fault("broker stopped for 20 s", broker_stopped),
+    Fault("broker stopped for 20 s", servers.broker_stopped),
 )
-CONTROL = (Fault(WORKER_KILLED, plain_worker_killed), Fault(WIPED, broker_wiped))
+CONTROL = (Fault(WORKER_KILLED, plain_worker_killed), Fault(WIPED, servers.broker_wiped))

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import TypeVar
@@ -26,6 +26,8 @@ class Program:
     orphans: list[psutil.Process] = field(default_factory=list)
     # It took longer than GRACE to end.
     outstayed: bool = False
+    # How often it ended though nobody had ended it.
+    gave_up: int = 0
 
     def start(self) -> None:
         self.process = self.launch()
@@ -74,17 +76,20 @@ class Program:
         self.orphans.clear()
 
 
-@contextmanager
-def frozen(*programs: Program) -> Iterator[None]:
+def frozen(*programs: Program) -> AbstractContextManager[None]:
     """SIGSTOP to all their processes, and SIGCONT at the end: what a paused machine sees."""
-    stopped = [process for program in programs for process in program.family()]
+    return stopped(*(process for program in programs for process in program.family()))
+
+
+@contextmanager
+def stopped(*processes: psutil.Process) -> Iterator[None]:
     try:
-        for process in stopped:
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
         yield
     finally:
-        for process in stopped:
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 

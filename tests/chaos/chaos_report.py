@@ -65,11 +65,15 @@ class Report:
         outstayed = [program.name for program in service.programs() if program.outstayed]
         if outstayed:
             lines.append(f"killed, {GRACE} s after a polite signal: {', '.join(outstayed)}")
+        gave_up = [f"{program.name} {program.gave_up} times" for program in service.programs() if program.gave_up]
+        if gave_up:
+            lines.append(f"ended by themselves and started again: {', '.join(gave_up)}")
         seconds = time.monotonic() - self.began
         return "\n".join([*lines, f"{account}; {clients.refused} requests refused; {seconds:.0f} s", ""])
 
 
 def _works_again(since: float, service: Service, clients: Clients) -> bool:
+    service.restart_ended()
     new = {job for job, at in list(clients.accepted.items()) if at > since}
     return any(job in new for job, _ in service.ledger.effects())
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import yaml
 
 import private_servers
 from chaos_ledger import Ledger
-from chaos_program import Program
+from chaos_program import Program, until
 from launching import UVICORN, await_api, install, launch
 from private_servers import Server, free_port
 from run_folder import RunFolder
@@ -28,6 +29,14 @@ WIRING = """\
 """
 EFFECTS = "CREATE TABLE effects (job_id uuid NOT NULL, made_at timestamptz NOT NULL DEFAULT clock_timestamp())"
 HOUR = 3600
+# Jobs of long ago, so that the table is not the one of a first day: it is longer than LARGEST_FILE in chaos_servers.py.
+HISTORY = """
+    INSERT INTO jobs (id, task, arguments, status, attempts, crashes, history, due_at, finished_at)
+    SELECT gen_random_uuid(), 'app.chaos.long_ago', '{"seconds": 0}', 'succeeded', 1, 0, '[]', NULL, now()
+    FROM generate_series(1, 10000)
+"""
+# A queue with a worker of its own.
+SIDE = "side"
 PLAIN_WORKER = ("celery", "-q", "-A", "app.chaos.control:plain", "worker", "-l", "info")
 
 
@@ -44,6 +53,8 @@ class Service:
     url: str = ""
     relays: list[Program] = field(default_factory=list)
     workers: list[Program] = field(default_factory=list)
+    # A transaction that somebody has forgotten.
+    left_open: "psycopg.Connection | None" = None
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.database_server.url)
@@ -69,12 +80,32 @@ class Service:
         return self.relays[-1]
 
     def worker(self, *options: str, words: Sequence[str] = (), clock_skew: int = 0) -> Program:
-        """As compose.yaml has it, unless `words` say otherwise."""
+        """As compose.yaml has it, unless `words` say otherwise; one that feeds itself has threads, as `app dev` has it."""
+        threads = () if self.broker_server else ("-P", "threads")
         name = f"worker{len(self.workers) + 1}"
-        own = ("-m", *(words or self.composed["command"]), "-c", "2", "-n", f"{name}@%h", *options)
+        own = ("-m", *(words or self.composed["command"]), "-c", "2", "-n", f"{name}@%h", *threads, *options)
         clock = {"PYTHONPATH": str(OVERLAY / "clock"), "CLOCK_SKEW_SECONDS": str(clock_skew)} if clock_skew else {}
         self.workers.append(Program(name, lambda: self._launch(name, *own, **clock)))
         return self.workers[-1]
+
+    def busy(self) -> tuple[Program, psutil.Process]:
+        """A worker, and its process that works on a job at this moment."""
+
+        def found() -> tuple[Program, psutil.Process] | None:
+            pids = [pid for _, pid in self.ledger.running()]
+            for worker in self.workers:
+                for process in worker.family():
+                    if process.pid in pids:
+                        return worker, process
+            return None
+
+        return until(found, "a worker is busy")
+
+    def is_left_open(self) -> bool:
+        """Whether the transaction still sees the table as it was when it began: none of the jobs that succeeded since."""
+        assert self.left_open is not None
+        (seen,) = self.left_open.execute("SELECT count(*) FROM effects").fetchone() or (0,)
+        return bool(seen < len(self.ledger.effects()))
 
     def wipe_broker(self) -> None:
         assert self.broker_server is not None
@@ -89,6 +120,13 @@ class Service:
         ours = [self.api, *self.relays, *self.workers, self.database]
         return [*ours, self.broker] if self.broker else ours
 
+    def restart_ended(self) -> None:
+        """Start again what has ended by itself, as an orchestrator does."""
+        for program in (self.api, *self.relays, *self.workers):
+            if program.process is not None and program.process.poll() is not None:
+                program.gave_up += 1
+                program.start()
+
     def logs(self) -> list[Path]:
         return sorted(self.folder.glob("*.log"))
 
@@ -100,6 +138,7 @@ class Service:
         self.execute("-m", "app.cli", "migrate")
         with psycopg.connect(self.database_server.url) as connection:
             connection.execute(EFFECTS)
+            connection.execute(HISTORY)
 
     def _variables(self) -> dict[str, str]:
         variables = {
@@ -135,15 +174,22 @@ def installed(run: RunFolder, render: Path, folder: Path, *, broker: str | None,
     main.write_text(main.read_text().replace(HOOK, WIRING + HOOK))
 
     project, python = install(render)
-    service = Service(run, folder, project, python, private_servers.postgresql_server(run), _broker_server(run, broker))
+    service = Service(run, folder, project, python, _database_server(run), _broker_server(run, broker))
     try:
         service.prepare()
         yield service
     finally:
+        if service.left_open is not None:
+            service.left_open.close()
         for program in service.programs():
             program.end()
         # What Python kept there would outlive the render.
         shutil.rmtree(project / "src/app/chaos", ignore_errors=True)
+
+
+def _database_server(run: RunFolder) -> Server:
+    # No file of its log is longer than a table may become: see LARGEST_FILE in chaos_servers.py.
+    return private_servers.postgresql_server(run, initdb_options=["--wal-segsize=1"])
 
 
 def _broker_server(run: RunFolder, broker: str | None) -> Server | None:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -15,16 +16,18 @@ from chaos_clients import Clients
 from chaos_faults import Fault
 from chaos_program import until
 from chaos_report import Report, evidence
-from chaos_service import HOUR, PLAIN_WORKER, Service, installed
+from chaos_service import HOUR, PLAIN_WORKER, SIDE, Service, installed
 from combinations import AXES
 from run_folder import RunFolder
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 JOBS = 1000
-PER_SECOND = 16
-# One job in ten takes as long as a fault needs to hit it.
-SECONDS = (0.3, *[0.0] * 9)
+PER_SECOND = 12
+# One job in ten takes as long as a fault needs to hit it, and one in thirty breaks a rule.
+ASKED = [{"seconds": 0.3 * (number % 10 == 0), "breaks": int(number % 30 == 14)} for number in range(30)]
+# One in ten goes to the queue that will refuse it.
+ASKED_ASIDE = [parameters | ({"queue": SIDE} if number % 10 == 5 else {}) for number, parameters in enumerate(ASKED)]
 # After the last fault, until the last job is finished: the longest that a retry may wait.
 PATIENCE = 150
 # They wait most of the time: of two processors each takes about a third of one.
@@ -66,29 +69,33 @@ def show(capfd: pytest.CaptureFixture[str]) -> Show:
     return write
 
 
-def assert_each_once(
-    service: Service, report: Report, faults: tuple[Fault, ...], per_second: float, show: Show
-) -> None:
+def assert_each_once(service: Service, report: Report, faults: tuple[Fault, ...], clients: Clients, show: Show) -> None:
     """Of what was accepted, and of jobs whose reply was lost."""
-    clients = Clients(f"{service.url}/chaos/jobs", JOBS, per_second, SECONDS)
     trouble = []
     try:
         with clients.asking():
             report.hit(faults, service, clients)
             clients.finish()
-        until(service.ledger.all_finished, "all jobs are finished", PATIENCE)
+        until(partial(_all_finished, service), "all jobs are finished", PATIENCE)
+        assert service.is_left_open(), "somebody has closed the transaction that was left open"
     except AssertionError as error:
         trouble.append(str(error))
     account = service.ledger.account(clients.accepted)
     show(report.table(account, service, clients))
-    for name, ids in {"lost": account.lost, "doubled": account.doubled}.items():
+    wrong = {"lost": account.lost, "doubled": account.doubled, "broke a rule, and did not fail for it": account.kept}
+    for name, ids in wrong.items():
         if ids:
             trouble.append(f"{name}: {', '.join(map(str, ids))}")
-    if account.accepted < JOBS or account.effects != account.succeeded:
+    if account.accepted < JOBS or account.effects != account.succeeded or not account.broke:
         trouble.append(str(account))
     if trouble:
-        print(evidence(service, [*account.lost, *account.doubled]))
+        print(evidence(service, [*account.lost, *account.doubled, *account.kept]))
         pytest.fail("\n".join(trouble), pytrace=False)
+
+
+def _all_finished(service: Service) -> bool:
+    service.restart_ended()
+    return service.ledger.all_finished()
 
 
 @pytest.mark.parametrize(("broker", "database"), list(product(AXES["broker"], AXES["database"])))
@@ -98,11 +105,13 @@ def test_each_accepted_job_has_its_effect_once(
     report = Report(f"{broker} · {database}")
     render = generate(broker=broker, database=database)
     with present_or_skipped(), installed(run_folder, render, workplace, broker=broker, database=database) as service:
-        for program in (service.relay(), service.worker(clock_skew=HOUR), service.worker(clock_skew=-HOUR)):
+        skewed = (service.worker(clock_skew=HOUR), service.worker(clock_skew=-HOUR))
+        for program in (service.relay(), *skewed, service.worker("-Q", SIDE)):
             program.start()
         service.api.start()
+        clients = Clients(f"{service.url}/chaos/jobs", JOBS, PER_SECOND, ASKED_ASIDE)
 
-        assert_each_once(service, report, chaos_faults.ALL, PER_SECOND, show)
+        assert_each_once(service, report, chaos_faults.ALL, clients, show)
 
 
 @pytest.mark.parametrize("database", AXES["database"])
@@ -112,10 +121,11 @@ def test_so_it_has_where_the_worker_feeds_itself(
     report = Report(f"embedded · {database}")
     render = generate(database=database)
     with present_or_skipped(), installed(run_folder, render, workplace, broker=None, database=database) as service:
-        service.worker("-P", "threads", clock_skew=HOUR).start()
+        service.worker(clock_skew=HOUR).start()
         service.api.start()
+        clients = Clients(f"{service.url}/chaos/jobs", JOBS, PER_SECOND, ASKED)
 
-        assert_each_once(service, report, chaos_faults.EMBEDDED, 2 * PER_SECOND, show)
+        assert_each_once(service, report, chaos_faults.EMBEDDED, clients, show)
 
 
 @pytest.mark.parametrize("broker", AXES["broker"])
@@ -130,7 +140,7 @@ def test_the_control_loses_jobs(
             service.worker(words=PLAIN_WORKER).start()
         service.api.start()
         # As many as the workers manage, so that there is always something to lose.
-        clients = Clients(f"{service.url}/chaos/plain", 300, 20, (0.2,))
+        clients = Clients(f"{service.url}/chaos/plain", 300, 20, [{"seconds": 0.2}])
         with clients.asking():
             report.hit(chaos_faults.CONTROL, service, clients)
             clients.finish()

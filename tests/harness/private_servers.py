@@ -90,7 +90,9 @@ class Server:
                 sleep(0.1)
 
 
-def postgresql_server(run: RunFolder, places: Sequence[str] = POSTGRES_PLACES) -> Server:
+def postgresql_server(
+    run: RunFolder, places: Sequence[str] = POSTGRES_PLACES, initdb_options: Sequence[str] = ()
+) -> Server:
     initdb, postgres = _installed("initdb", places), _installed("postgres", places)
     port, folder = free_port(), _folder(run)
     data = folder / "data"
@@ -109,6 +111,7 @@ def postgresql_server(run: RunFolder, places: Sequence[str] = POSTGRES_PLACES) -
         "UTF8",
         "--locale=C",
         "--no-sync",
+        *initdb_options,
     ]
     done = subprocess.run(words, capture_output=True, text=True, user=user, cwd="/")
     if done.returncode != 0:

@@ -1,12 +1,11 @@
 """The door of the chaos suite, as a feature of an async service has it."""
 
-from random import choice
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from app.chaos.tasks import leave_effect, leave_effect_in_company
+from app.chaos.tasks import MORE, some_task
 from groundwork.data import SessionDep
 from groundwork.jobs import enqueue
 
@@ -18,7 +17,8 @@ class Accepted(BaseModel):
 
 
 @router.post("/jobs", status_code=202)
-async def ask(seconds: float, session: SessionDep) -> Accepted:
-    job = enqueue(session, choice((leave_effect, leave_effect_in_company)), seconds=seconds)
+async def ask(seconds: float, session: SessionDep, breaks: bool = False, queue: str | None = None) -> Accepted:
+    task, way = some_task(breaks)
+    job = enqueue(session, task, queue=queue, seconds=seconds, breaks=way, **MORE)
     await session.commit()
     return Accepted(id=job.id)

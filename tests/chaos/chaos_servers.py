@@ -1,0 +1,184 @@
+"""Faults of PostgreSQL and of the broker, and of the connections to them."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+import psycopg
+import redis
+from kombu import Connection, Exchange, Queue
+
+from chaos_program import frozen, stopped
+from chaos_service import SIDE, Service
+
+# Seconds. The load goes on meanwhile: these are how long a fault lasts, not waits for something to happen.
+AWAY = 2
+SILENT = 8
+FROZEN = 10
+REFUSING = 6
+READ_ONLY = 15
+DISK_FULL = 10
+STOPPED = 20
+# Bytes: as long as a segment of the database's log, and shorter than the table of jobs.
+LARGEST_FILE = 1024**2
+
+
+def database_restarted(service: Service) -> None:
+    """Without a word to its clients: some commits are done, and nobody hears so."""
+    service.database.tell(signal.SIGQUIT)
+    service.database.await_end()
+    time.sleep(AWAY)
+    service.database.start()
+
+
+def connections_cut(service: Service) -> None:
+    with psycopg.connect(service.database_server.url, autocommit=True) as connection:
+        for _ in range(3):
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            time.sleep(0.5)
+
+
+def transaction_left_open(service: Service) -> None:
+    """To the end of the run: meanwhile PostgreSQL keeps each version of each row. It has an id, as one that wrote has."""
+    service.left_open = psycopg.connect(service.database_server.url)
+    service.left_open.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    service.left_open.execute("SELECT pg_current_xact_id(), count(*) FROM jobs")
+
+
+def read_only(service: Service) -> None:
+    """As after a failover to a server that is not promoted yet."""
+    with psycopg.connect(service.database_server.url, autocommit=True) as connection:
+        try:
+            connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            connection.execute("SELECT pg_reload_conf()")
+            time.sleep(READ_ONLY)
+        finally:
+            connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            connection.execute("SELECT pg_reload_conf()")
+
+
+def out_of_disk(service: Service) -> None:
+    """Tables and indexes beyond LARGEST_FILE cannot grow; what still fits into them is written, as on a full disk.
+
+    PostgreSQL takes the limit of a process for a full disk: it ignores the signal that comes with it, and reports
+    "could not extend file". The limit spares the server's own processes, which would end it.
+    """
+    output = service.database_server.folder / "output"
+    before = output.read_text(errors="replace").count("could not extend file")
+    _limit(service, str(LARGEST_FILE))
+    try:
+        time.sleep(DISK_FULL)
+    finally:
+        _limit(service, "unlimited")
+    assert output.read_text(errors="replace").count("could not extend file") > before, "nothing had to be extended"
+
+
+def _limit(service: Service, size: str) -> None:
+    """For new connections, and for those that are there; by the user of the processes, whom the kernel allows it."""
+    main, *_ = service.database.family()
+    for process in (main, *_backends(service)):
+        words = ["prlimit", "--pid", str(process.pid), f"--fsize={size}:"]
+        # It fails where the connection has been closed meanwhile.
+        subprocess.run(words, user=service.database_server.user, cwd="/", stderr=subprocess.DEVNULL)
+
+
+def connections_silent(service: Service) -> None:
+    """All of a relay, and all of a process that works on a job, neither open for use nor closed; others go on."""
+    publisher = service.publishers[0]
+    _, busy = service.busy()
+    with stopped(*_backends(service, busy, *publisher.family())):
+        began = time.time()
+        time.sleep(SILENT)
+        ended = time.time()
+    if service.relays:
+        _others_went_on(service, began, ended)
+
+
+def _backends(service: Service, *processes: psutil.Process) -> list[psutil.Process]:
+    """The processes of PostgreSQL that serve these, or all; none that executes a statement, and may hold up the others."""
+    ports = [connection.laddr.port for process in processes for connection in process.net_connections("tcp")]
+    query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    if processes:
+        rows = service.ledger.rows(f"{query} AND client_port = ANY(%s) AND state <> 'active'", ports)
+    else:
+        rows = service.ledger.rows(query)
+    found = []
+    for (pid,) in rows:
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
+
+
+def relay_frozen(service: Service) -> None:
+    with frozen(service.relays[0]):
+        began = time.time()
+        time.sleep(FROZEN)
+        ended = time.time()
+    _others_went_on(service, began, ended)
+
+
+def _others_went_on(service: Service, began: float, ended: float) -> None:
+    asked, done = service.ledger.moved(began, ended)
+    assert done > asked / 2, f"of {asked} jobs of others {done} were done in {ended - began:.0f} s"
+
+
+def queue_refuses(service: Service) -> None:
+    """A queue that takes no message, while jobs are asked for that go there; those of other queues go on."""
+    with _refusing(service):
+        began = time.time()
+        time.sleep(REFUSING)
+        ended = time.time()
+    _others_went_on(service, began, ended)
+
+
+@contextmanager
+def _refusing(service: Service) -> Iterator[None]:
+    assert service.broker_server is not None
+    url = service.broker_server.url
+    if url.startswith("redis"):
+        with redis.Redis.from_url(url) as client:
+            # Neither is a list, and what was in it is lost.
+            client.set(SIDE, "not a list")
+            yield
+            client.delete(SIDE)
+    else:
+        with Connection(url) as connection, connection.channel() as channel:
+            limits = {"x-max-length": 0, "x-overflow": "reject-publish"}
+            queue = Queue(SIDE, Exchange(SIDE), SIDE, channel=channel, queue_arguments=limits)
+            # Only this way: another kind of queue with that name is not declared over it.
+            queue.delete()
+            queue.queue_declare()
+            queue.queue_bind()
+            yield
+            queue.delete()
+
+
+def broker_stopped(service: Service) -> None:
+    assert service.broker is not None
+    began = time.monotonic()
+    service.broker.tell(signal.SIGTERM)
+    service.broker.await_end()
+    time.sleep(max(0, began + STOPPED - time.monotonic()))
+    service.broker.start()
+
+
+def broker_frozen(service: Service) -> None:
+    assert service.broker is not None
+    with frozen(service.broker):
+        time.sleep(FROZEN)
+
+
+def broker_wiped(service: Service) -> None:
+    assert service.broker is not None
+    # So that it holds messages which nobody has taken.
+    with frozen(*service.workers):
+        time.sleep(AWAY)
+        service.broker.end()
+        service.wipe_broker()
+    service.broker.start()
