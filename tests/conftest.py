@@ -83,8 +83,8 @@ def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
 
     xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it.
     """
-    long = [item for item in items if item.get_closest_marker("matrix")]
-    short = [item for item in items if not item.get_closest_marker("matrix")]
+    long = [item for item in items if item.get_closest_marker("matrix") or item.get_closest_marker("first")]
+    short = [item for item in items if item not in long]
 
     def share(of: list[pytest.Item], number: int) -> list[pytest.Item]:
         return of[len(of) * number // processes : len(of) * (number + 1) // processes]

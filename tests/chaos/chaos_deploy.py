@@ -23,12 +23,12 @@ def rolling_deploy(service: Service) -> None:
     """
     others, newer = service.workers[::2], service.workers[1::2] or [service.worker()]
     _change(service, FIRST, SECOND)
-    _deploy(newer)
+    _deploy([*service.relays[:1], *newer])
     until(lambda: service.ledger.unfit(1) >= SOME, "workers of the second release refuse jobs of the first")
     _deploy([service.api])
     until(lambda: service.ledger.unfit(2) >= SOME, "workers of the first release refuse jobs of the second")
     _change(service, SECOND, THIRD)
-    _deploy([service.api, *service.relays, *others, *newer])
+    _deploy([*others, *newer])
 
 
 def _change(service: Service, earlier: Sequence[str], later: Sequence[str]) -> None:
@@ -41,6 +41,7 @@ def _change(service: Service, earlier: Sequence[str], later: Sequence[str]) -> N
 
 
 def _deploy(programs: Sequence[Program]) -> None:
+    """SIGTERM in mid-load, while other programs go on."""
     running = [program for program in programs if program.process is not None]
     for program in running:
         program.tell(signal.SIGTERM)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import httpx2
 import psutil
 import psycopg
 import redis
@@ -18,10 +19,13 @@ from chaos_service import SIDE, Service
 AWAY = 2
 SILENT = 8
 FROZEN = 10
+CATCHING = 1
 REFUSING = 6
 READ_ONLY = 15
 DISK_FULL = 10
 STOPPED = 20
+# Jobs.
+CROWD = 40
 # Bytes: as long as a segment of the database's log, and shorter than the table of jobs.
 LARGEST_FILE = 1024**2
 
@@ -100,26 +104,31 @@ def connections_silent(service: Service) -> None:
         _others_went_on(service, began, ended)
 
 
-def _backends(service: Service, *processes: psutil.Process) -> list[psutil.Process]:
-    """The processes of PostgreSQL that serve these, or all; none that executes a statement, and may hold up the others."""
+def _backends(service: Service, *processes: psutil.Process, state: str = "idle%") -> list[psutil.Process]:
+    """The processes of PostgreSQL that serve these, or all.
+
+    None that executes a statement: stopped, it might hold what all others need for a moment.
+    """
     ports = [connection.laddr.port for process in processes for connection in process.net_connections("tcp")]
     query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     if processes:
-        rows = service.ledger.rows(f"{query} AND client_port = ANY(%s) AND state <> 'active'", ports)
+        rows = service.ledger.rows(f"{query} AND client_port = ANY(%s) AND state LIKE %s", ports, state)
     else:
         rows = service.ledger.rows(query)
-    found = []
-    for (pid,) in rows:
-        with suppress(psutil.NoSuchProcess):
-            found.append(psutil.Process(pid))
-    return found
+    return [psutil.Process(pid) for (pid,) in rows if psutil.pid_exists(pid)]
 
 
 def relay_frozen(service: Service) -> None:
-    with frozen(service.relays[0]):
-        began = time.time()
-        time.sleep(FROZEN)
-        ended = time.time()
+    """In the middle of a transaction, if it has any that lasts."""
+    relay = service.relays[0]
+    deadline = time.monotonic() + CATCHING
+    while True:
+        with frozen(relay):
+            if _backends(service, *relay.family(), state="idle in transaction") or time.monotonic() > deadline:
+                began = time.time()
+                time.sleep(SILENT)
+                ended = time.time()
+                break
     _others_went_on(service, began, ended)
 
 
@@ -129,8 +138,12 @@ def _others_went_on(service: Service, began: float, ended: float) -> None:
 
 
 def queue_refuses(service: Service) -> None:
-    """A queue that takes no message, while jobs are asked for that go there; those of other queues go on."""
+    """A queue that takes no message, while many jobs are asked for that go there; those of other queues go on."""
     with _refusing(service):
+        with httpx2.Client() as client:
+            for _ in range(CROWD):
+                with suppress(httpx2.HTTPError):
+                    client.post(f"{service.url}/chaos/jobs", params={"seconds": 0, "queue": SIDE})
         began = time.time()
         time.sleep(REFUSING)
         ended = time.time()

@@ -98,6 +98,7 @@ def _all_finished(service: Service) -> bool:
     return service.ledger.all_finished()
 
 
+@pytest.mark.first
 @pytest.mark.parametrize(("broker", "database"), list(product(AXES["broker"], AXES["database"])))
 def test_each_accepted_job_has_its_effect_once(
     generate: Generate, run_folder: RunFolder, workplace: Path, show: Show, broker: str, database: str
