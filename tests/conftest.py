@@ -63,6 +63,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[RUN].remove(CLEANERS)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`--only` keeps the tests of the combinations that it names, and no others; processes share them out."""
     only = config.stash[ONLY]

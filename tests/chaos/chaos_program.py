@@ -26,8 +26,8 @@ class Program:
     orphans: list[psutil.Process] = field(default_factory=list)
     # It took longer than GRACE to end.
     outstayed: bool = False
-    # How often it ended though nobody had ended it.
-    gave_up: int = 0
+    # The last line of its log at each time that it ended though nobody had ended it.
+    last_words: list[str] = field(default_factory=list)
 
     def start(self) -> None:
         self.process = self.launch()

@@ -65,9 +65,8 @@ class Report:
         outstayed = [program.name for program in service.programs() if program.outstayed]
         if outstayed:
             lines.append(f"killed, {GRACE} s after a polite signal: {', '.join(outstayed)}")
-        gave_up = [f"{program.name} {program.gave_up} times" for program in service.programs() if program.gave_up]
-        if gave_up:
-            lines.append(f"ended by themselves and started again: {', '.join(gave_up)}")
+        for program in service.programs():
+            lines += [f"{program.name} ended by itself, and was started again: {words[:150]}" for words in program.last_words]
         seconds = time.monotonic() - self.began
         return "\n".join([*lines, f"{account}; {clients.refused} requests refused; {seconds:.0f} s", ""])
 

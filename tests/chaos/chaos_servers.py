@@ -13,7 +13,7 @@ import redis
 from kombu import Connection, Exchange, Queue
 
 from chaos_program import frozen, stopped
-from chaos_service import SIDE, Service
+from chaos_service import HISTORY, SIDE, Service
 
 # Seconds. The load goes on meanwhile: these are how long a fault lasts, not waits for something to happen.
 AWAY = 2
@@ -68,19 +68,25 @@ def read_only(service: Service) -> None:
 
 
 def out_of_disk(service: Service) -> None:
-    """Tables and indexes beyond LARGEST_FILE cannot grow; what still fits into them is written, as on a full disk.
+    """The table of jobs cannot grow: somebody fills what room it has, and each further write fails.
 
     PostgreSQL takes the limit of a process for a full disk: it ignores the signal that comes with it, and reports
     "could not extend file". The limit spares the server's own processes, which would end it.
     """
-    output = service.database_server.folder / "output"
-    before = output.read_text(errors="replace").count("could not extend file")
+    refused = 0
     _limit(service, str(LARGEST_FILE))
     try:
-        time.sleep(DISK_FULL)
+        full_until = time.monotonic() + DISK_FULL
+        with psycopg.connect(service.database_server.url, autocommit=True) as connection:
+            while time.monotonic() < full_until:
+                try:
+                    connection.execute(HISTORY, [100])
+                except psycopg.Error:
+                    refused += 1
+                    time.sleep(0.1)
     finally:
         _limit(service, "unlimited")
-    assert output.read_text(errors="replace").count("could not extend file") > before, "nothing had to be extended"
+    assert refused > DISK_FULL, "the table could grow"
 
 
 def _limit(service: Service, size: str) -> None:

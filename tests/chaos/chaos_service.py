@@ -33,7 +33,7 @@ HOUR = 3600
 HISTORY = """
     INSERT INTO jobs (id, task, arguments, status, attempts, crashes, history, due_at, finished_at)
     SELECT gen_random_uuid(), 'app.chaos.long_ago', '{"seconds": 0}', 'succeeded', 1, 0, '[]', NULL, now()
-    FROM generate_series(1, 10000)
+    FROM generate_series(1, %s)
 """
 # A queue with a worker of its own.
 SIDE = "side"
@@ -124,7 +124,8 @@ class Service:
         """Start again what has ended by itself, as an orchestrator does."""
         for program in (self.api, *self.relays, *self.workers):
             if program.process is not None and program.process.poll() is not None:
-                program.gave_up += 1
+                log = (self.folder / f"{program.name}.log").read_text(errors="replace")
+                program.last_words.append(log.strip().splitlines()[-1])
                 program.start()
 
     def logs(self) -> list[Path]:
@@ -138,7 +139,7 @@ class Service:
         self.execute("-m", "app.cli", "migrate")
         with psycopg.connect(self.database_server.url) as connection:
             connection.execute(EFFECTS)
-            connection.execute(HISTORY)
+            connection.execute(HISTORY, [10_000])
 
     def _variables(self) -> dict[str, str]:
         variables = {
