@@ -152,7 +152,8 @@ async def _changer(service: Service) -> AsyncIterator[Process]:
 
 async def _change(changer: Process, listener: AsyncConnection, job: str, number: int) -> tuple[float, float]:
     """When the COMMIT began, and when a bare LISTEN heard of it."""
-    assert changer.stdin is not None and changer.stdout is not None
+    assert changer.stdin is not None
+    assert changer.stdout is not None
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(_listen(listener))
         # It waits at its socket when the clock starts.

@@ -52,7 +52,9 @@ def new_job(owner: UUID | None, count: int = 1) -> list[Job]:
 def test_nobody_is_told_while_nobody_watches(user: User) -> None:
     with listening(watching=False) as listener:
         # The connections of streams that a test before this one opened.
-        until(lambda: listener.execute(f"SELECT pg_try_advisory_xact_lock(hashtext('{CHANGES}'))").fetchone() == (True,))
+        until(
+            lambda: listener.execute(f"SELECT pg_try_advisory_xact_lock(hashtext('{CHANGES}'))").fetchone() == (True,)
+        )
         new_job(user.id)
 
         assert heard(listener, 1.5) == []
