@@ -88,7 +88,9 @@ FAULTS = [
     ),
     Fault(
         "a wrong type",
-        replace("template/src/groundwork/jobs/publishing.py", "return self._send(lost)", "return str(self._send(lost))"),
+        replace(
+            "template/src/groundwork/jobs/publishing.py", "return self._send(lost)", "return str(self._send(lost))"
+        ),
         RUNS,
         r"uv run mypy .* ended with 1",
     ),
