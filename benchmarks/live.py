@@ -140,9 +140,8 @@ async def _measure(
 @asynccontextmanager
 async def _changer(service: Service) -> AsyncIterator[Process]:
     words = [service.program("python"), WORK / "changer.py"]
-    pipes = {"stdin": PIPE, "stdout": PIPE}
     environment = service.environment("durable")
-    process = await asyncio.create_subprocess_exec(*words, cwd=service.folder, env=environment, **pipes)
+    process = await asyncio.create_subprocess_exec(*words, cwd=service.folder, env=environment, stdin=PIPE, stdout=PIPE)
     try:
         yield process
     finally:

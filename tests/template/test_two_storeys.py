@@ -28,6 +28,7 @@ DEFAULT = {axis: DEFAULTS[axis] for axis in AXES}
 GONE = {
     "app.jobs.endings.NOTICE",
     "app.jobs.many.run_many",
+    "app.jobs.relay.publish_due",
     "app.jobs.running.JobSession",
     "app.security.mailed_secret",
 }
