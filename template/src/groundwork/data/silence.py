@@ -11,7 +11,7 @@ from psycopg.waiting import Ready
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
-__all__ = ["ANSWER_SECONDS", "COMMIT_SECONDS", "answer_within", "drop_lost", "expect_answers"]
+__all__ = ["ANSWER_SECONDS", "COMMIT_SECONDS", "PromptConnection", "answer_within", "drop_lost", "expect_answers"]
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 20.0
 COMMIT_SECONDS = 120.0
 
 
-class _Connection(psycopg.Connection[Any]):
+class PromptConnection(psycopg.Connection[Any]):
     """A connection that closes itself where the server does not answer a statement within `deadline` seconds.
 
     None: a statement may take as long as it takes.
@@ -68,11 +68,11 @@ def expect_answers(engine: Engine, seconds: float | None = None) -> Engine:
     """
 
     @event.listens_for(engine, "do_connect")
-    def connect(_dialect: object, _record: object, args: tuple[Any, ...], words: dict[str, Any]) -> _Connection:
-        return _Connection.connect(*args, **words)
+    def connect(_dialect: object, _record: object, args: tuple[Any, ...], words: dict[str, Any]) -> PromptConnection:
+        return PromptConnection.connect(*args, **words)
 
     @event.listens_for(engine, "checkout")
-    def begin(connection: _Connection, record: Any, _proxy: object) -> None:
+    def begin(connection: PromptConnection, record: Any, _proxy: object) -> None:
         connection.deadline = ANSWER_SECONDS
         _refuse_lost(engine, connection, record)
         connection.deadline = seconds
