@@ -66,9 +66,7 @@ class Report:
         if outstayed:
             lines.append(f"killed, {GRACE} s after a polite signal: {', '.join(outstayed)}")
         for program in service.programs():
-            lines += [
-                f"{program.name} ended by itself, and was started again: {words[:150]}" for words in program.last_words
-            ]
+            lines += [f"{program.name} ended by itself, and was started again: {words}" for words in program.last_words]
         seconds = time.monotonic() - self.began
         return "\n".join([*lines, f"{account}; {clients.refused} requests refused; {seconds:.0f} s", ""])
 

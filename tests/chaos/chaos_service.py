@@ -125,7 +125,8 @@ class Service:
         for program in (self.api, *self.relays, *self.workers):
             if program.process is not None and program.process.poll() is not None:
                 log = (self.folder / f"{program.name}.log").read_text(errors="replace")
-                program.last_words.append(log.strip().splitlines()[-1])
+                words = log.strip().splitlines()[-1][:150]
+                program.last_words.append(f"status {program.process.returncode}, {words}")
                 program.start()
 
     def logs(self) -> list[Path]:

@@ -23,7 +23,7 @@ from run_folder import RunFolder
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 JOBS = 1000
-PER_SECOND = 12
+PER_SECOND = 10
 # One job in ten takes as long as a fault needs to hit it, and one in thirty breaks a rule.
 ASKED = [{"seconds": 0.3 * (number % 10 == 0), "breaks": int(number % 30 == 14)} for number in range(30)]
 # One in ten goes to the queue that will refuse it.
