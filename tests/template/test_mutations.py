@@ -88,9 +88,7 @@ FAULTS = [
     ),
     Fault(
         "a wrong type",
-        replace(
-            "template/src/groundwork/jobs/publishing.py", "return self._send(lost)", "return str(self._send(lost))"
-        ),
+        replace("template/src/groundwork/jobs/publishing.py", "return Look(0, False)", "return Look(0, None)"),
         RUNS,
         r"uv run mypy .* ended with 1",
     ),

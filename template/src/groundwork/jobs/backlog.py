@@ -6,7 +6,17 @@ The statements are text, since each has to use an index of models.py whatever th
 
 from sqlalchemy import text
 
-__all__ = ["COUNT_PUBLISHED", "FORGOTTEN", "LOOK", "PUBLISH", "PUT_BACK", "ROUTE", "SESSION", "TAKE_OVERDUE"]
+__all__ = [
+    "COUNT_PUBLISHED",
+    "FORGOTTEN",
+    "LOOK",
+    "PUBLISH",
+    "PUT_BACK",
+    "ROUTE",
+    "SEND_AGAIN",
+    "SESSION",
+    "TAKE_OVERDUE",
+]
 
 # For the session of a relay: no plan from a time when the table was small, and no wait for the disk. A change that a
 # crash of the server takes back did no harm: the relay makes it again.
@@ -56,18 +66,22 @@ COUNT_PUBLISHED = text("""
     SELECT queue, task, count(*) AS published, count(*) FILTER (WHERE due_at <= now()) AS overdue
     FROM jobs WHERE status = 'queued' AND published_at IS NOT NULL GROUP BY queue, task
 """)
-# Those, the oldest first; a relay looks at them again later and later.
+# Those, the oldest first. A relay looks at them again after a while.
 TAKE_OVERDUE = text("""
     WITH overdue AS MATERIALIZED (
         SELECT id FROM jobs WHERE status = 'queued' AND published_at IS NOT NULL AND due_at <= now()
         FOR UPDATE SKIP LOCKED
     ), taken AS (
-        UPDATE jobs
-        SET due_at = now() + greatest(:patience, least(now() - published_at, interval '10 minutes'))
-        FROM overdue WHERE jobs.id = overdue.id
-        RETURNING jobs.id, jobs.task, jobs.queue, jobs.crashes, jobs.due_at, jobs.published_at
+        UPDATE jobs SET due_at = now() + :patience FROM overdue WHERE jobs.id = overdue.id
+        RETURNING jobs.id, jobs.task, jobs.queue, jobs.published_at
     )
     SELECT * FROM taken ORDER BY published_at, id
+""")
+# Those that are sent again: later and later, for no worker may know their task.
+SEND_AGAIN = text("""
+    UPDATE jobs SET due_at = now() + greatest(:patience, least(now() - published_at, interval '10 minutes'))
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'queued' AND published_at IS NOT NULL
+    RETURNING id, task, queue, crashes, due_at
 """)
 # What could not be sent waits in the table again. Only rows that are as they were taken: the message may have arrived
 # although sending it failed.

@@ -6,11 +6,11 @@ index has all rows that it asks for.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal
+from sqlalchemy import ColumnElement, and_, func, literal, or_
 
 from groundwork.jobs.models import Job, Status
 
-__all__ = ["ENDED_BADLY", "PUBLISHED", "QUEUE", "RUNNING", "WAITING"]
+__all__ = ["ENDED_BADLY", "PUBLISHED", "QUEUE", "RUNNING", "UNCLAIMED", "UNFINISHED", "WAITING"]
 
 
 def _constant(value: str, like: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -25,4 +25,6 @@ QUEUE: ColumnElement[str] = func.coalesce(Job.queue, _constant("", Job.queue.exp
 WAITING = and_(_has(Status.QUEUED), Job.published_at.is_(None))
 PUBLISHED = and_(_has(Status.QUEUED), Job.published_at.is_not(None))
 RUNNING = _has(Status.RUNNING)
+UNCLAIMED = or_(WAITING, PUBLISHED)
+UNFINISHED = or_(UNCLAIMED, RUNNING)
 ENDED_BADLY = Job.status.in_([_constant(status, Job.status.expression) for status in (Status.FAILED, Status.CANCELLED)])

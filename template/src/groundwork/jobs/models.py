@@ -71,7 +71,7 @@ class Job(Base):
     # When a relay looks at the row next: to publish it, to ask whether its message was lost, or
     # to give it back because the lease of a worker ran out. NULL: finished.
     due_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    # When its message was published for this attempt; NULL while it waits in the table.
+    # When its message was published for this attempt; NULL while it waits in the table, and when it has ended.
     published_at: Mapped[datetime | None]
     # Which attempt may finish the job. A worker that lost its lease no longer knows the token.
     token: Mapped[UUID | None]

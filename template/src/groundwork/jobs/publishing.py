@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import Connection
 
 from groundwork.data.connections import prompt_engine
-from groundwork.jobs.backlog import COUNT_PUBLISHED, LOOK, PUBLISH, PUT_BACK, ROUTE, SESSION, TAKE_OVERDUE
+from groundwork.jobs.backlog import COUNT_PUBLISHED, LOOK, PUBLISH, PUT_BACK, ROUTE, SEND_AGAIN, SESSION, TAKE_OVERDUE
 from groundwork.settings import get_settings
 
 __all__ = ["Look", "Publisher", "publish_due", "relay_connection"]
@@ -93,8 +93,8 @@ class Publisher:
         for row in self._connection.execute(TAKE_OVERDUE, {"patience": _patience()}).all():
             if missing.get(name := self._queue_name(row), 0) > 0:
                 missing[name] -= 1
-                lost.append(row)
-        return self._send(lost)
+                lost.append(row.id)
+        return self._send(self._connection.execute(SEND_AGAIN, {"ids": lost, "patience": _patience()}).all())
 
     def _send(self, rows: Sequence[Any]) -> int:
         """Send the messages of these jobs; returns how many jobs those of the longest queue were.

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from groundwork.configuration import configuration
 from groundwork.data.server_settings import SERVER_SETTINGS
+from groundwork.data.silence import PromptConnection
 from groundwork.jobs.backlog import FORGOTTEN
 from groundwork.jobs.entries import Entry, enqueue_ticks
 from groundwork.jobs.models import CHANNEL, Tick
@@ -64,7 +65,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
     while not stop.is_set():
         alive()
         try:
-            listening = psycopg.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS)
+            listening = PromptConnection.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS)
             with listening as listener, relay_connection() as connection:
                 listener.execute(SERVER_SETTINGS)
                 listener.execute(f"LISTEN {CHANNEL}")
@@ -77,6 +78,8 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
                     alive()
                     began = monotonic()
                     if began - regularly >= POLL:
+                        # Again, for it raises where a connection that is open has fallen silent.
+                        listener.execute(f"LISTEN {CHANNEL}")
                         _look_regularly(connection, schedule, publisher)
                         regularly = began
                     look = publisher.publish_due()

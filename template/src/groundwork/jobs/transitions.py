@@ -63,7 +63,7 @@ def _queued(run_at: ColumnElement[Any], due_at: ColumnElement[Any], reason: Colu
 
 # What a claimed job belongs to: this token. Zero rows: it belongs to another attempt by now.
 MINE = update(Job).where(Job.id == bindparam("job_id"), Job.token == bindparam("my_token"))
-FINISHED = IDLE | {"due_at": None, "finished_at": func.clock_timestamp()}
+FINISHED = IDLE | {"due_at": None, "published_at": None, "finished_at": func.clock_timestamp()}
 REASON = bindparam("reason", type_=String)
 
 CLAIM = (
