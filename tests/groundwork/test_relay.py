@@ -14,9 +14,10 @@ from work import add_user_in_company
 from app.accounts.tasks import send_welcome
 from app.worker import celery
 from groundwork.data.connections import engine
+from groundwork.jobs.backlog import relay_connection
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job, Status
-from groundwork.jobs.publishing import Publisher, publish_due, relay_connection
+from groundwork.jobs.publishing import Publisher, publish_due
 from groundwork.settings import get_settings
 from groundwork.testing import Published
 

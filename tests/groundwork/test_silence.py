@@ -19,9 +19,10 @@ from app.main import create_app
 from app.schedule import SCHEDULE
 from app.worker import celery
 from groundwork.data import silence
-from groundwork.data.connections import engine, prompt_engine
+from groundwork.data.connections import prompt_engine
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import CHANNEL, Job, Status
+from groundwork.jobs.one_transaction import job_engine
 from groundwork.jobs.relay import relay
 from groundwork.jobs.running_job import RunningJob
 from groundwork.settings import get_settings
@@ -108,7 +109,7 @@ def test_a_claim_is_not_waited_for(
     session: Session, proxy: Proxy, run_job: RunJob, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = queued(session)
-    with engine().connect():
+    with job_engine().connect():
         pass
     proxy.fall_silent()
 

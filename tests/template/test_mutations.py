@@ -88,7 +88,9 @@ FAULTS = [
     ),
     Fault(
         "a wrong type",
-        replace("template/src/groundwork/jobs/publishing.py", "return Look(0, False)", "return Look(0, None)"),
+        replace(
+            "template/src/groundwork/jobs/publishing.py", "return Look(0, more=False, ", "return Look(0, more=None, "
+        ),
         RUNS,
         r"uv run mypy .* ended with 1",
     ),

@@ -1,6 +1,7 @@
 """The engine and the sessions of everything that is not a web request: workers, relay, commands, tests, scripts."""
 
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from groundwork.data.server_settings import with_server_settings
 from groundwork.data.tables import import_models
 from groundwork.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["engine", "new_session", "prompt_engine"]
+__all__ = ["autocommit_engine", "engine", "new_session", "prompt_engine"]
 
 
 @lru_cache
@@ -20,6 +21,19 @@ def engine() -> Engine:
     For workers, commands, scripts and tests; web requests have `SessionDep`. Raises SettingsInvalid.
     """
     import_models()
+    return _made()
+
+
+@lru_cache(maxsize=1)
+def autocommit_engine(plain: Engine) -> Engine:
+    """One beside `plain`, the engine of this process, whose driver begins no transaction; it is disposed of together."""
+    # With a pool of its own: to change the level of a connection and to set it back would cost as much as a statement.
+    autocommit = _made(isolation_level="AUTOCOMMIT")
+    event.listen(plain, "engine_disposed", lambda _: autocommit.dispose())
+    return autocommit
+
+
+def _made(**options: Any) -> Engine:
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
     plain = create_engine(
         get_settings().database_url,
@@ -27,6 +41,7 @@ def engine() -> Engine:
         max_overflow=-1,
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
+        **options,
     )
     return silence.expect_answers(with_server_settings(plain))
 

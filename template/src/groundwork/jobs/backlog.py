@@ -4,7 +4,12 @@ So a long backlog fills no broker, delays no other queue, and a message is sent 
 The statements are text, since each has to use an index of models.py whatever the table's statistics say.
 """
 
-from sqlalchemy import text
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+from groundwork.data.connections import prompt_engine
 
 __all__ = [
     "COUNT_PUBLISHED",
@@ -14,8 +19,8 @@ __all__ = [
     "PUT_BACK",
     "ROUTE",
     "SEND_AGAIN",
-    "SESSION",
     "TAKE_OVERDUE",
+    "relay_connection",
 ]
 
 # For the session of a relay: no plan from a time when the table was small, and no wait for the disk. A change that a
@@ -97,3 +102,13 @@ FORGOTTEN = text("""
     UPDATE jobs SET published_at = NULL, due_at = now()
     WHERE status IN ('queued', 'running') AND due_at IS NOT NULL AND run_at <= now()
 """)
+
+
+@contextmanager
+def relay_connection() -> Iterator[Connection]:
+    """A connection each of whose statements is a transaction, and which is nobody else's."""
+    with prompt_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        # It has settings of its own, so it does not go back to the pool.
+        connection.detach()
+        connection.execute(SESSION)
+        yield connection

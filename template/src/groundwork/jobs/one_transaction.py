@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, event
 
 from groundwork.data import silence
-from groundwork.data.connections import engine
+from groundwork.data.connections import autocommit_engine, engine
 
 __all__ = ["BEHIND", "COMMIT", "LOSS", "MARK", "Guard", "TaskFault", "TransactionAborted", "guard_of", "guarded"]
 __all__ += ["job_engine", "status_of"]
@@ -96,14 +96,14 @@ def guarded(connection: Connection, mark: str, *, shared: bool = False) -> Itera
 
 
 def job_engine() -> Engine:
-    """The engine of attempts, which shares the pool of `engine()`. Its connections begin transactions with the mark."""
+    """The engine of attempts: beside `engine()`, with a pool of its own. Its connections begin transactions with the mark."""
     return _guarded_engine(engine())
 
 
 @lru_cache(maxsize=1)
 def _guarded_engine(plain: Engine) -> Engine:
     # The driver begins no transaction by itself: one begins where SQLAlchemy says so.
-    jobs = plain.execution_options(isolation_level="AUTOCOMMIT")
+    jobs = autocommit_engine(plain)
     listeners: dict[str, Callable[..., None]] = {
         "begin": _begins,
         "commit": _commits,

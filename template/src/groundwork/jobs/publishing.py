@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain
 from time import monotonic
@@ -14,36 +13,38 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from sqlalchemy import Connection
 
-from groundwork.data.connections import prompt_engine
-from groundwork.jobs.backlog import COUNT_PUBLISHED, LOOK, PUBLISH, PUT_BACK, ROUTE, SEND_AGAIN, SESSION, TAKE_OVERDUE
+from groundwork.jobs.backlog import (
+    COUNT_PUBLISHED,
+    LOOK,
+    PUBLISH,
+    PUT_BACK,
+    ROUTE,
+    SEND_AGAIN,
+    TAKE_OVERDUE,
+    relay_connection,
+)
 from groundwork.settings import get_settings
 
-__all__ = ["Look", "Publisher", "publish_due", "relay_connection"]
+__all__ = ["Look", "Publisher", "publish_due"]
 
 # Jobs of a queue that are published and not claimed, at most; workers take them long before the next look.
 WINDOW = 500
 # Jobs of a queue that one look publishes at most, so that no other queue waits for long.
 BATCH = 100
+# Unclaimed jobs of a queue that keep its workers busy until the next look: others that come meanwhile may gather.
+ENOUGH = 10
 # Seconds for which a queue that refused a message is left alone.
 STAND_BACK = 5.0
 log = structlog.get_logger(__name__)
 
 
 class Look(NamedTuple):
-    """What one look found: how many jobs it published, and whether there may be more that can be published at once."""
+    """How many jobs were published, whether more can be at once, whether workers wait, and whether jobs do."""
 
     published: int
     more: bool
-
-
-@contextmanager
-def relay_connection() -> Iterator[Connection]:
-    """A connection each of whose statements is a transaction, and which is nobody else's."""
-    with prompt_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        # It has settings of its own, so it does not go back to the pool.
-        connection.detach()
-        connection.execute(SESSION)
-        yield connection
+    workers_wait: bool
+    jobs_wait: bool
 
 
 def publish_due(celery: Celery) -> int:
@@ -66,14 +67,15 @@ class Publisher:
         """Publish the due jobs for which the windows have room, a batch of each queue at most."""
         found = self._connection.execute(LOOK, {"window": WINDOW}).all()
         rooms = {row.queue: min(BATCH, WINDOW - row.published) for row in found if not self._refuses(row.queue)}
-        rooms = {queue: room for queue, room in rooms.items() if room > 0}
-        if not rooms:
-            return Look(0, False)
+        # Only where there is some room: to look for each job would cost more than to send it.
+        if not (rooms := {queue: room for queue, room in rooms.items() if room >= min(BATCH, WINDOW // 3)}):
+            return Look(0, more=False, workers_wait=False, jobs_wait=bool(found))
         taken = {"queues": list(rooms), "rooms": list(rooms.values()), "patience": _patience()}
         # A worker faster than this relay finds the row as it is now.
         rows = self._connection.execute(PUBLISH, taken).all()
         sent = self._send(rows)
-        return Look(len(rows), sent >= BATCH)
+        workers_wait = any(row.published < ENOUGH for row in found if row.queue in rooms)
+        return Look(len(rows), sent >= BATCH, workers_wait, jobs_wait=True)
 
     def publish_lost(self) -> int:
         """Publish again what no worker has claimed in time, where the broker has fewer messages than there are such jobs.
@@ -104,8 +106,7 @@ class Publisher:
         queues: defaultdict[str, list[Any]] = defaultdict(list)
         for row in rows:
             queues[row.queue or ""].append(row)
-        if "" in queues:
-            queues[""] = self._route(queues[""])
+        queues[""] = self._route(queues[""])
         unsent = {row.id: row.due_at for row in chain.from_iterable(queues.values())}
         try:
             # The shortest first: a single job does not wait for a hundred of another queue.

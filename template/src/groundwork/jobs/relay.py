@@ -10,7 +10,7 @@ locked; and while it enqueues ticks, PostgreSQL ends a transaction that stands s
 import faulthandler
 import sys
 from collections.abc import Iterable
-from functools import partial
+from math import inf
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
@@ -25,12 +25,12 @@ from sqlalchemy.dialects.postgresql import insert
 from groundwork.configuration import configuration
 from groundwork.data.server_settings import SERVER_SETTINGS
 from groundwork.data.silence import PromptConnection
-from groundwork.jobs.backlog import FORGOTTEN
+from groundwork.jobs.backlog import FORGOTTEN, relay_connection
 from groundwork.jobs.entries import Entry, enqueue_ticks
 from groundwork.jobs.models import CHANNEL, Tick
 from groundwork.jobs.notices import pass_on
 from groundwork.jobs.notify_queue import USAGE, warn_if_full
-from groundwork.jobs.publishing import Look, Publisher, relay_connection
+from groundwork.jobs.publishing import Look, Publisher
 from groundwork.jobs.transitions import RECOVER
 from groundwork.settings import CONNECT_ARGS, get_settings
 
@@ -41,8 +41,10 @@ POLL = 1.0
 # Seconds until the first look after one that found jobs: others may have been committed meanwhile without a NOTIFY, and
 # workers have made room in a window that was full. Each further look that finds nothing waits twice as long.
 SOON = 0.005
-# Seconds at most for which jobs that keep coming are let gather, as long as the look before took.
+# Seconds at most for which jobs that keep coming are let gather.
 BREATH = 0.05
+# Seconds at most between two looks while the windows are full: fast workers empty them several times a second.
+OFTEN = 0.1
 log = structlog.get_logger(__name__)
 
 _free = select(Tick.name).where(Tick.name == "relay").with_for_update(skip_locked=True).scalar_subquery()
@@ -58,7 +60,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
     With `hung_after`, in seconds, the process ends, and tells where it hung, when a look or a message takes longer:
     whoever started it starts it again.
     """
-    alive = partial(_watch, hung_after)
+    alive = _Watch(hung_after)
     # Tasks say how many of their jobs go into a message.
     celery.loader.import_default_modules()
     forgotten = get_settings().in_memory_broker
@@ -96,17 +98,26 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
 def _wait(listener: psycopg.Connection, stop: Event, look: Look, seconds: float, pause: float) -> float:
     """Wait for the next NOTIFY, or for as long as returned."""
     if look.published:
-        # At most half of the time goes into looks, and many jobs of one commit each share one.
-        stop.wait(min(seconds, BREATH))
-    pause = SOON if look.published else min(2 * pause, POLL)
+        # Many jobs of one commit each share a look. Where workers wait, at most half of the time goes into looks.
+        stop.wait(min(seconds, BREATH) if look.workers_wait else BREATH)
+    pause = SOON if look.published else min(2 * pause, OFTEN if look.jobs_wait else POLL)
     for _ in listener.notifies(timeout=pause, stop_after=1):
         pass
     return pause
 
 
-def _watch(seconds: float | None) -> None:
-    if seconds and sys.__stderr__:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
+class _Watch:
+    """Ends the process, and tells where it was, when it is not called for so many seconds."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._set_at = -inf
+
+    def __call__(self) -> None:
+        # To set it costs as much as half a message, for it starts a thread.
+        if self._seconds and sys.__stderr__ and monotonic() > self._set_at + self._seconds / 10:
+            faulthandler.dump_traceback_later(self._seconds, exit=True, file=sys.__stderr__)
+            self._set_at = monotonic()
 
 
 def _look_regularly(connection: Connection, schedule: Iterable[Entry], publisher: Publisher) -> None:
