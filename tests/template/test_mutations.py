@@ -160,7 +160,7 @@ BREACHES = [
     ),
     Breach(
         "the lease: nobody extends it",
-        replace(f"{GROUNDWORK}/jobs/heartbeat.py", "connection.execute(EXTEND, now_running)", "pass"),
+        replace(f"{GROUNDWORK}/jobs/heartbeat.py", "extend(EXTEND, now_running)", "pass"),
         "groundwork/test_runner.py::test_the_lease_of_a_long_job_is_extended_while_it_runs",
     ),
     Breach(
@@ -206,7 +206,7 @@ BREACHES = [
     ),
     Breach(
         "one's own: a stream shows the jobs of everybody",
-        replace(f"{GROUNDWORK}/jobs/feed.py", "owner_id = %(owner)s AND (id", "owner_id IS NOT NULL AND (id"),
+        replace(f"{GROUNDWORK}/jobs/feed.py", "WHERE owner_id = %(owner)s AND id = ANY", "WHERE id = ANY"),
         "groundwork/test_live.py::test_a_socket_of_one_job_shows_no_other_and_none_of_somebody_else",
     ),
     Breach(
