@@ -29,10 +29,10 @@ def submit(number: int) -> float:
 
 async def _submit(number: int) -> float:
     pool = await open_pool()
-    _instance(pool)
     # Committed at the end of the block.
     async with pool.connection() as connection:
-        await insert.enqueue(number, conn=connection)
+        # Not `insert.enqueue`, which wraps a function's arguments twice in 0.7.0.
+        await _instance(pool).enqueue(insert.new(number), conn=connection)
         return time()
 
 
