@@ -75,7 +75,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
                     connection.execute(FORGOTTEN)
                     forgotten = False
                 log.info("relay listens")
-                publisher, pause, regularly = Publisher(celery, connection, alive), SOON, -POLL
+                publisher, pace, regularly = Publisher(celery, connection, alive), _Pace(listener, stop), -POLL
                 while not stop.is_set():
                     alive()
                     began = monotonic()
@@ -86,7 +86,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
                         regularly = began
                     look = publisher.publish_due()
                     if not look.more:
-                        pause = _wait(listener, stop, look, monotonic() - began, pause)
+                        pace.wait(look, monotonic() - began)
         except Exception as error:
             # Drivers and brokers have a dozen families of errors, and the one duty of this loop is
             # to go on: no job is lost while it waits, but none would run if it ended.
@@ -95,15 +95,24 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
     faulthandler.cancel_dump_traceback_later()
 
 
-def _wait(listener: psycopg.Connection, stop: Event, look: Look, seconds: float, pause: float) -> float:
-    """Wait for the next NOTIFY, or for as long as returned."""
-    if look.published:
-        # Many jobs of one commit each share a look. Where workers wait, at most half of the time goes into looks.
-        stop.wait(min(seconds, BREATH) if look.workers_wait else BREATH)
-    pause = SOON if look.published else min(2 * pause, OFTEN if look.jobs_wait else POLL)
-    for _ in listener.notifies(timeout=pause, stop_after=1):
-        pass
-    return pause
+class _Pace:
+    """How long a relay waits between two looks: not at all after a quiet time, and longer while jobs keep coming."""
+
+    def __init__(self, listener: psycopg.Connection, stop: Event) -> None:
+        self._listener, self._stop = listener, stop
+        self._pause, self._gather = SOON, 0.0
+
+    def wait(self, look: Look, seconds: float) -> None:
+        """Wait after a look, which took so many seconds, for the next NOTIFY or a little longer than the last time."""
+        if look.published:
+            # Many jobs of one commit each share a look, and a message where their task allows it.
+            self._stop.wait(self._gather if look.workers_wait else BREATH)
+        self._pause = SOON if look.published else min(2 * self._pause, OFTEN if look.jobs_wait else POLL)
+        began = monotonic()
+        for _ in self._listener.notifies(timeout=self._pause, stop_after=1):
+            pass
+        keep_coming = look.published and monotonic() - began < SOON
+        self._gather = min(max(2 * self._gather, seconds), BREATH) if keep_coming else 0.0
 
 
 class _Watch:
