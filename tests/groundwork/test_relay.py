@@ -241,6 +241,39 @@ def test_a_queue_that_refuses_messages_holds_up_no_other(
     assert publisher.publish_due().published == 3
 
 
+def know_only_the_default_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with Celery's setting `task_create_missing_queues = False`."""
+    known = celery.amqp.Queues([], create_missing=False)
+    monkeypatch.setattr(celery.amqp, "router", celery.amqp.Router(queues=known, create_missing=False))
+
+
+def test_a_queue_that_celery_does_not_know_holds_up_no_other(
+    session: Session, published: Published, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know_only_the_default_queue(monkeypatch)
+    unknown = queued(session, "nowhere")
+    publisher.publish_due()
+    other = queued(session)
+
+    publisher.publish_due()
+    publisher.publish_lost()
+
+    assert published() == [str(other.id)]
+    assert session.scalars(select(Job.id).where(Job.published_at.is_(None))).all() == [unknown.id]
+
+
+def test_a_job_of_an_unknown_queue_that_was_published_holds_up_no_other(
+    session: Session, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(session, "nowhere")
+    queued(session)
+    publisher.publish_due()
+    overdue()
+    know_only_the_default_queue(monkeypatch)
+
+    publisher.publish_lost()
+
+
 def test_routes_of_celery_lead_to_a_window_of_their_own(
     session: Session, published: Published, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
 from sqlalchemy import Connection
 
 from groundwork.jobs.backlog import (
@@ -23,6 +22,7 @@ from groundwork.jobs.backlog import (
     TAKE_OVERDUE,
     relay_connection,
 )
+from groundwork.jobs.broker_queues import broker_is_away, messages_in, queue_of
 from groundwork.settings import get_settings
 
 __all__ = ["Look", "Publisher", "publish_due"]
@@ -85,15 +85,15 @@ class Publisher:
         published: defaultdict[str, int] = defaultdict(int)
         overdue = set()
         for row in self._connection.execute(COUNT_PUBLISHED):
-            published[name := self._queue_name(row)] += row.published
+            published[name := queue_of(self._celery, row)] += row.published
             if row.overdue:
                 overdue.add(name)
         if not overdue:
             return 0
-        missing = {name: published[name] - self._messages_in(name) for name in overdue}
+        missing = {name: published[name] - messages_in(self._celery, name) for name in overdue}
         lost = []
         for row in self._connection.execute(TAKE_OVERDUE, {"patience": _patience()}).all():
-            if missing.get(name := self._queue_name(row), 0) > 0:
+            if missing.get(name := queue_of(self._celery, row), 0) > 0:
                 missing[name] -= 1
                 lost.append(row.id)
         return self._send(self._connection.execute(SEND_AGAIN, {"ids": lost, "patience": _patience()}).all())
@@ -119,7 +119,7 @@ class Publisher:
                             for row in message:
                                 del unsent[row.id]
                 except Exception as error:
-                    if self._is_away(error):
+                    if broker_is_away(self._celery, error):
                         raise
                     self._refusing[queue] = monotonic() + STAND_BACK
                     log.warning("a queue refuses messages; its jobs wait", queue=queue or None, error=repr(error))
@@ -146,39 +146,15 @@ class Publisher:
         default = self._celery.conf.task_default_queue
         elsewhere = defaultdict(list)
         for row in rows:
-            if (name := self._queue_name(row)) != default:
+            if (name := queue_of(self._celery, row)) != default:
                 elsewhere[name].append(row)
         for name, some in elsewhere.items():
             self._connection.execute(PUT_BACK, {"ids": [row.id for row in some], "taken": [row.due_at for row in some]})
             self._connection.execute(ROUTE, {"queue": name, "ids": [row.id for row in some]})
-        return [row for row in rows if self._queue_name(row) == default]
-
-    def _queue_name(self, row: Any) -> str:
-        """The broker's queue of a job."""
-        if get_settings().in_memory_broker:
-            return str(self._celery.conf.task_default_queue)
-        routed = self._celery.amqp.router.route({"queue": row.queue} if row.queue else {}, row.task)
-        return str(routed["queue"].name)
-
-    def _messages_in(self, queue: str) -> int:
-        """How many messages of a queue the broker has that no worker was given."""
-        with self._celery.connection_for_write() as connection:
-            channel: Any = connection.default_channel
-            try:
-                return int(channel.queue_declare(queue=queue, passive=True).message_count)
-            except connection.channel_errors:
-                # There is no such queue: the broker has lost its data, or nothing was ever sent there.
-                return 0
+        return [row for row in rows if queue_of(self._celery, row) == default]
 
     def _refuses(self, queue: str) -> bool:
         return self._refusing.get(queue, 0) > monotonic()
-
-    def _is_away(self, error: Exception) -> bool:
-        """Whether it is the broker that cannot be reached, and not one of its queues that refuses."""
-        transport = self._celery.connection_for_write()
-        if isinstance(error, OperationalError) and error.__cause__:
-            return not isinstance(error.__cause__, transport.channel_errors)
-        return isinstance(error, (OperationalError, *transport.connection_errors))
 
 
 def _patience() -> timedelta:
