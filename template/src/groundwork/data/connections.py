@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
 
 from groundwork.data import silence
@@ -25,18 +25,21 @@ def engine() -> Engine:
 
 
 @lru_cache(maxsize=1)
-def autocommit_engine(plain: Engine) -> Engine:
-    """One beside `plain`, the engine of this process, whose driver begins no transaction; it is disposed of together."""
+def autocommit_engine(plain: Engine, driver: str) -> Engine:
+    """One beside `plain`, the engine of this process, whose driver begins no transaction; it is disposed of together.
+
+    `driver` is the name of a dialect of SQLAlchemy for PostgreSQL.
+    """
     # With a pool of its own: to change the level of a connection and to set it back would cost as much as a statement.
-    autocommit = _made(isolation_level="AUTOCOMMIT")
+    autocommit = _made(driver, isolation_level="AUTOCOMMIT")
     event.listen(plain, "engine_disposed", lambda _: autocommit.dispose())
     return autocommit
 
 
-def _made(**options: Any) -> Engine:
+def _made(driver: str = "psycopg", **options: Any) -> Engine:
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
     plain = create_engine(
-        get_settings().database_url,
+        make_url(get_settings().database_url).set(drivername=f"postgresql+{driver}"),
         # A worker has a connection for each job that runs and one for what is said of them: Celery bounds how many.
         max_overflow=-1,
         hide_parameters=True,

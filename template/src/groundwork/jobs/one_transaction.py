@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, event
 
 from groundwork.data import silence
 from groundwork.data.connections import autocommit_engine, engine
+from groundwork.jobs.savepoints import DRIVER
 
 __all__ = ["BEHIND", "COMMIT", "LOSS", "MARK", "Guard", "TaskFault", "TransactionAborted", "guard_of", "guarded"]
 __all__ += ["job_engine", "status_of"]
@@ -103,7 +104,7 @@ def job_engine() -> Engine:
 @lru_cache(maxsize=1)
 def _guarded_engine(plain: Engine) -> Engine:
     # The driver begins no transaction by itself: one begins where SQLAlchemy says so.
-    jobs = autocommit_engine(plain)
+    jobs = autocommit_engine(plain, driver=DRIVER)
     listeners: dict[str, Callable[..., None]] = {
         "begin": _begins,
         "commit": _commits,
