@@ -67,6 +67,8 @@ async def _people(owner: UUID, seen: Seen) -> None:
         await timed(
             f"snapshot of the heavy owner, who was here {name}", partial(feed.snapshot, owner, None, int(since * 1e6))
         )
+    running = [change.id for change in await feed.snapshot(owner, None, 0) if not change.ended]
+    await timed("news of the heavy owner, at a heartbeat", lambda: feed.news(owner, None, running, 120))
     await feed.close()
 
 

@@ -20,11 +20,11 @@ class Nothing:
 
 def test_a_client_that_takes_nothing_is_dropped_and_what_changes_often_is_kept_once() -> None:
     slow, busy, one = Subscription(), Subscription(), uuid4()
-    changes = [Change(new_job_id, 1, "{}") for new_job_id in (uuid4() for _ in range(MOST_BEHIND + 1))]
+    changes = [Change(new_job_id, 1, "{}", False) for new_job_id in (uuid4() for _ in range(MOST_BEHIND + 1))]
 
     for number, change in enumerate(changes):
         slow.offer(change)
-        busy.offer(Change(one, number, str(number)))
+        busy.offer(Change(one, number, str(number), False))
 
     assert [change.json for change in run(busy.changes(1)) or ()] == [str(MOST_BEHIND)]
     with pytest.raises(Dropped):

@@ -14,7 +14,7 @@ from support import run
 from app.accounts.models import User
 from app.settings import API
 from groundwork.data import engine
-from groundwork.jobs import Job, Status, enqueue, housekeeping
+from groundwork.jobs import Job, Status, enqueue, events, housekeeping
 from groundwork.live.reader import Reader
 from groundwork.testing import RunJob
 
@@ -29,6 +29,11 @@ ROWS = """
     FROM (SELECT n, at, status, status NOT IN ('queued', 'running') AS ended FROM (
         SELECT n, now() - ({many} - n) * interval '30 days' / {many} AS at, {status} AS status FROM generate_series(1, {many}) AS n
     ) AS numbers) AS rows
+"""
+ENDED_AGO = """
+    UPDATE jobs SET changed_at = now() - CAST(:ago AS interval),
+        finished_at = CASE WHEN finished_at IS NOT NULL THEN now() - CAST(:ago AS interval) END
+    WHERE id::text LIKE :id
 """
 Statement = tuple[str, Any]
 
@@ -155,8 +160,7 @@ def test_a_snapshot_reads_few_rows_and_has_what_runs_what_is_new_and_what_ended_
     )
     # Of the oldest that have ended, one did so a while ago, and all others a long time ago.
     for jobs, ago in (("%", "1500 minutes"), (f"%{5000:012}", "10 minutes")):
-        this = text("UPDATE jobs SET changed_at = now() - CAST(:ago AS interval) WHERE id::text LIKE :id")
-        table.execute(this, {"ago": ago, "id": jobs})
+        table.execute(text(ENDED_AGO), {"ago": ago, "id": jobs})
     table.commit()
     table.execute(text("ANALYZE jobs"))
     table.commit()
@@ -170,13 +174,15 @@ def test_a_snapshot_reads_few_rows_and_has_what_runs_what_is_new_and_what_ended_
         return await read(self, query, values)
 
     monkeypatch.setattr(Reader, "read", remember)
+    monkeypatch.setattr(events, "HEARTBEAT", 0.05)
     seen = []
     for known in (0, since):
         ticket = client.post(f"{API}/jobs/events/ticket", headers=sign_in()).json()["ticket"]
         with client.websocket_connect(f"{API}/jobs/events?ticket={ticket}&last_event_id={known}") as socket:
             seen.append({int(job["id"][-12:]) for job in socket.receive_json()["data"]})
+            assert socket.receive_json()["event"] == "heartbeat"
 
-    assert len(asked) == 2
+    assert len(asked) >= 4
     assert max(rows_read(statement) for statement in asked) < 5000
     newest = {1, *range(MANY, MANY - 20, -1)}
     waiting = set(range(4999, 4999 - 200, -1))

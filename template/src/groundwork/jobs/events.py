@@ -31,8 +31,10 @@ log = structlog.get_logger(__name__)
 # Seconds between two signs of life, each with a look whether this person is still signed in, and at what changed without
 # a notice.
 HEARTBEAT = 15.0
-# Microseconds, as versions are: a change that Feed.since still returns is remembered.
-REMEMBERED = 120_000_000
+# Seconds for which a job is new, and what was sent of one that has ended is remembered.
+RECENT = 120
+# Unfinished jobs that a heartbeat looks at, those that changed last.
+MOST_UNFINISHED = 500
 TICKET_SECONDS = 30
 
 
@@ -54,6 +56,7 @@ class Stream:
     owner: UUID
     since: int
     _known: dict[UUID, int] = field(default_factory=dict)
+    _unfinished: dict[UUID, None] = field(default_factory=dict)
 
     async def events(self, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
         """Ends when the sign-in does, when the client is too slow, or when this process stops or has no database."""
@@ -73,7 +76,8 @@ class Stream:
                 if changes is None:
                     if await self.feed.owner_of(self.sign_in_id, self.still_signed_in) is None:
                         return
-                    for event in self._news(await self.feed.since(self.owner, subscription.only, self.since)):
+                    known = list(self._unfinished)
+                    for event in self._news(await self.feed.news(self.owner, subscription.only, known, RECENT)):
                         yield event
                     yield ServerSentEvent(comment="still here")
                     self._forget()
@@ -86,20 +90,30 @@ class Stream:
 
     async def _snapshot(self, only: UUID | None) -> ServerSentEvent:
         snapshot = await self.feed.snapshot(self.owner, only, self.since)
-        self._known = {change.id: change.version for change in snapshot}
-        self.since = max([self.since, *self._known.values()])
+        self._known, self._unfinished = {}, {}
+        for change in snapshot[::-1]:
+            self._note(change)
         jobs = ",".join(change.json for change in snapshot)
         return ServerSentEvent(event="snapshot", id=str(self.since), raw_data=f"[{jobs}]")
 
     def _news(self, changes: Iterable[Change]) -> Iterator[ServerSentEvent]:
         for change in changes:
             if change.version > self._known.get(change.id, 0):
-                self._known[change.id] = change.version
-                self.since = max(self.since, change.version)
+                self._note(change)
                 yield ServerSentEvent(event="job", id=str(self.since), raw_data=change.json)
 
+    def _note(self, change: Change) -> None:
+        self._known[change.id] = change.version
+        self.since = max(self.since, change.version)
+        self._unfinished.pop(change.id, None)
+        if not change.ended:
+            self._unfinished[change.id] = None
+        if len(self._unfinished) > MOST_UNFINISHED:
+            del self._unfinished[next(iter(self._unfinished))]
+
     def _forget(self) -> None:
-        self._known = {job: version for job, version in self._known.items() if version > self.since - REMEMBERED}
+        oldest = self.since - RECENT * 1_000_000
+        self._known = {job: seen for job, seen in self._known.items() if seen > oldest or job in self._unfinished}
 
 
 def job_streams(prefix: str, people: People) -> APIRouter:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import time
 from typing import LiteralString
 from uuid import UUID
 
@@ -28,9 +29,10 @@ def _with_columns(query: LiteralString) -> LiteralString:
 
 
 OF_IDS = _with_columns("SELECT {} FROM jobs WHERE id = ANY(%(ids)s)")
-# Three parts, each read by an index and bounded, since all streams share a connection: the jobs that run or wait, the
-# newest of those that have ended, and those that have changed since the client was here last. A minute more, as
-# transactions that began earlier may have been committed later.
+# Each part is read by an index and bounded, since all streams share a connection: the jobs that run or wait, the newest
+# that have ended, and what has ended since the client was here last, among the owner's 300 newest of each state and among
+# the 20,000 that were the last of all to end. A minute more, as transactions that began earlier may have been committed
+# later.
 SNAPSHOT = _with_columns(
     """
     SELECT {} FROM jobs WHERE owner_id = %(owner)s AND id = ANY (ARRAY (
@@ -42,19 +44,30 @@ SNAPSHOT = _with_columns(
             ORDER BY status DESC, id DESC LIMIT most
         ) AS part
         UNION
-        (SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND %(since)s > 0 AND owner_id = %(owner)s
-        AND changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
-        ORDER BY changed_at DESC LIMIT 500)
+        SELECT recent.id FROM (VALUES ('succeeded'), ('failed'), ('cancelled')) AS state (name), LATERAL (
+            SELECT id, changed_at FROM jobs WHERE %(only)s::uuid IS NULL AND %(since)s > 0
+            AND owner_id = %(owner)s AND status BETWEEN name AND name ORDER BY status DESC, id DESC LIMIT 300
+        ) AS recent WHERE changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
+        UNION
+        (SELECT ended.id FROM (
+            SELECT id, owner_id FROM jobs WHERE %(only)s::uuid IS NULL AND %(since)s > 0
+            AND finished_at > to_timestamp(%(since)s / 1e6) - interval '1 minute' ORDER BY finished_at DESC LIMIT 20000
+        ) AS ended WHERE owner_id = %(owner)s LIMIT 500)
     ))
     """
 )
-# What no notice told of: the process that changed it died, or could not send.
-SINCE = _with_columns(
+# What no notice told of: the process that changed it died, or could not send. The jobs that a stream knows, and those
+# that are new.
+NEWS = _with_columns(
     """
-    SELECT {} FROM jobs
-    WHERE owner_id = %(owner)s AND (id = %(only)s OR %(only)s IS NULL)
-    AND changed_at > to_timestamp(%(since)s / 1e6) - interval '1 minute'
-    ORDER BY changed_at DESC LIMIT 500
+    SELECT {} FROM jobs WHERE owner_id = %(owner)s AND id = ANY (ARRAY (
+        SELECT unnest(%(known)s::uuid[])
+        UNION
+        SELECT new.id FROM (VALUES ('running'), ('queued'), ('succeeded'), ('failed'), ('cancelled')) AS state (name), LATERAL (
+            SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND owner_id = %(owner)s AND status BETWEEN name AND name
+            AND id > %(after)s ORDER BY status DESC, id DESC LIMIT 100
+        ) AS new
+    ))
     """
 )
 
@@ -70,9 +83,12 @@ class Feed:
         rows = await self._reader.read(SNAPSHOT, {"owner": owner, "only": only, "since": since})
         return _changes(rows)
 
-    async def since(self, owner: UUID, only: UUID | None, since: int) -> list[Change]:
-        """The jobs that changed after the version `since`, and those that did a minute before it."""
-        return _changes(await self._reader.read(SINCE, {"owner": owner, "only": only, "since": since}))
+    async def news(self, owner: UUID, only: UUID | None, known: Sequence[UUID], seconds: int) -> list[Change]:
+        """The present states of known jobs, and of those that were enqueued in the last seconds."""
+        # Ids are UUIDv7: they begin with the time, in milliseconds.
+        after = UUID(int=int((time() - seconds) * 1000) << 80)
+        asked = {"owner": owner, "only": only, "known": [only] if only else list(known), "after": after}
+        return _changes(await self._reader.read(NEWS, asked))
 
     async def changes(self, ids: Sequence[UUID]) -> list[Change]:
         """The present states of these jobs."""
@@ -101,7 +117,7 @@ def _changes(rows: Sequence[DictRow]) -> list[Change]:
 
 def _change(row: DictRow) -> Change:
     version = int(row["changed_at"].timestamp() * 1_000_000)
-    return Change(row["id"], version, JobOut.model_validate(row).model_dump_json())
+    return Change(row["id"], version, JobOut.model_validate(row).model_dump_json(), row["finished_at"] is not None)
 
 
 @asynccontextmanager

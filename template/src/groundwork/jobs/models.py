@@ -50,9 +50,7 @@ class Job(Base):
         # For lists and snapshots: the jobs of an owner by state, and everybody's of the states that are rare.
         Index("jobs_owner_id_status_id_idx", "owner_id", "status", "id", postgresql_where="owner_id IS NOT NULL"),
         Index("jobs_status_id_idx", "status", "id", postgresql_where="status IN ('failed', 'cancelled')"),
-        # For those who watch: what changed since they looked last.
-        Index(None, "owner_id", "changed_at", postgresql_where="owner_id IS NOT NULL"),
-        # For the housekeeping.
+        # For the housekeeping, and for those who come back to watch.
         Index(None, "finished_at", postgresql_where="finished_at IS NOT NULL"),
     )
 

@@ -13,11 +13,15 @@ MOST_BEHIND = 1000
 
 @dataclass(frozen=True)
 class Change:
-    """The state of a thing, as JSON. Of two states of one thing that with the greater version is newer."""
+    """The state of a thing, as JSON. Of two states of one thing that with the greater version is newer.
+
+    `ended`: the thing will hardly change again.
+    """
 
     id: UUID
     version: int
     json: str
+    ended: bool
 
 
 class Dropped(Exception):
