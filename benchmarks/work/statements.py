@@ -20,7 +20,7 @@ from app.accounts.models import User
 from groundwork.data import engine, new_session
 from groundwork.data.request_session import open_sessions
 from groundwork.jobs import Job, Status, enqueue, housekeeping
-from groundwork.jobs.feed import SNAPSHOT, Feed
+from groundwork.jobs.feed import NEWS, SNAPSHOT, Feed
 from groundwork.jobs.service import list_jobs, movement
 from groundwork.jobs.transitions import GIVE_BACK
 
@@ -41,7 +41,7 @@ def main(owner: UUID, *, explain: bool) -> None:
     _housekeeping(seen)
     print(json.dumps(seen))
     if explain:
-        _explain({"owner": owner, "only": None, "since": 0})
+        _explain({"owner": owner, "only": None, "since": 0, "known": [], "after": UUID(int=int(time() * 1000) << 80)})
 
 
 async def _people(owner: UUID, seen: Seen) -> None:
@@ -109,9 +109,9 @@ def _housekeeping(seen: Seen) -> None:
         housekeeping.apply(task_id=str(job.id))
 
 
-def _explain(snapshot: dict[str, Any]) -> None:
+def _explain(watcher: dict[str, Any]) -> None:
     with engine().connect() as connection:
-        for text, values in {**asked, SNAPSHOT: snapshot}.items():
+        for text, values in {**asked, SNAPSHOT: watcher, NEWS: watcher}.items():
             # Settings and the like have no plan.
             with suppress(Exception), connection.begin_nested():
                 plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {text}", values)

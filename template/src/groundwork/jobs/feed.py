@@ -57,15 +57,15 @@ SNAPSHOT = _with_columns(
     """
 )
 # What no notice told of: the process that changed it died, or could not send. The jobs that a stream knows, and those
-# that are new.
+# that are new: forward from the first one, since PostgreSQL walks backwards through all older ones too.
 NEWS = _with_columns(
     """
     SELECT {} FROM jobs WHERE owner_id = %(owner)s AND id = ANY (ARRAY (
         SELECT unnest(%(known)s::uuid[])
         UNION
         SELECT new.id FROM (VALUES ('running'), ('queued'), ('succeeded'), ('failed'), ('cancelled')) AS state (name), LATERAL (
-            SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND owner_id = %(owner)s AND status BETWEEN name AND name
-            AND id > %(after)s ORDER BY status DESC, id DESC LIMIT 100
+            SELECT id FROM jobs WHERE %(only)s::uuid IS NULL AND owner_id = %(owner)s
+            AND (status, id) > (name, %(after)s) AND status <= name ORDER BY status, id LIMIT 100
         ) AS new
     ))
     """
