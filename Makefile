@@ -16,10 +16,8 @@ demo: $(UV)
 		$(UV) run --quiet --frozen --no-dev copier copy --quiet --defaults --vcs-ref HEAD . $(DEMO); }
 	@echo "Installing what it needs ..." && cd $(DEMO) && $(UV) sync --quiet && exec .venv/bin/app dev $(ARGS)
 
-# Without ARGS everything: the chaos suite by itself, for each of its services is a dozen processes.
 test: $(UV)
-	@$(UV) run --quiet --frozen pytest $(or $(ARGS),-m "not chaos")
-	@test -n '$(subst ','\'',$(ARGS))' || $(UV) run --quiet --frozen pytest -m chaos -n 4
+	@$(UV) run --quiet --frozen pytest $(ARGS)
 
 # What needs no service and takes about a minute: each e-mail provider, the other choices in turn, rendered and linted.
 test-quick: $(UV)

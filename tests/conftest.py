@@ -82,15 +82,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """Each process's part begins with its share of the suites, and ends with short tests, which others can take over.
 
-    xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it.
+    xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it. The chaos tests,
+    which wait most of the time, come first in every second part.
     """
-    long = [item for item in items if item.get_closest_marker("matrix") or item.get_closest_marker("first")]
-    short = [item for item in items if item not in long]
+    chaos = [item for item in items if item.get_closest_marker("chaos")]
+    rest = [item for item in items if item not in chaos]
+    long = [item for item in rest if item.get_closest_marker("matrix") or item.get_closest_marker("first")]
+    short = [item for item in rest if item not in long]
 
-    def share(of: list[pytest.Item], number: int) -> list[pytest.Item]:
-        return of[len(of) * number // processes : len(of) * (number + 1) // processes]
+    def share(of: list[pytest.Item], number: int, among: int) -> list[pytest.Item]:
+        return of[len(of) * number // among : len(of) * (number + 1) // among]
 
-    return [item for number in range(processes) for item in share(long, number) + share(short, number)]
+    ordered = []
+    for number in range(processes):
+        if number % 2 == 0:
+            ordered += share(chaos, number // 2, (processes + 1) // 2)
+        ordered += share(long, number, processes) + share(short, number, processes)
+    return ordered
 
 
 @pytest.fixture(scope="session")
@@ -166,5 +174,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A suite waits for its worker and its leases for a third of the time; each needs one of Redis's sixteen databases."""
-    return max(1, min(3 * (os.cpu_count() or 1) // 2, 12))
+    """Suites and chaos wait for much of the time; each suite needs one of Redis's sixteen databases."""
+    return max(1, min(2 * (os.cpu_count() or 1), 12))

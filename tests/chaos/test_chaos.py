@@ -30,7 +30,7 @@ ASKED = [{"seconds": 0.3 * (number % 10 == 0), "breaks": int(number % 30 == 14)}
 ASKED_ASIDE = [parameters | ({"queue": SIDE} if number % 10 == 5 else {}) for number, parameters in enumerate(ASKED)]
 # After the last fault, until the last job is finished: the longest that a retry may wait.
 PATIENCE = 150
-# They wait most of the time: of two processors each takes about a third of one.
+# They wait most of the time: each takes about a third of a processor.
 AT_ONCE = 4
 
 
