@@ -10,7 +10,7 @@ from people import ME, PASSWORD, SignInAs, new_user
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.accounts.models import SignIn, Token, User
+from app.accounts.models import Registration, SignIn, Token, User
 from app.admin import VIEWS
 from groundwork.audit import AuditEvent
 from groundwork.http import sign_token
@@ -74,6 +74,7 @@ def test_an_administrator_sees_and_finds_everything_but_secrets(
     job = enqueue(session, housekeeping, owner=user.id)
     event = ReportedEvent(id="e1", kind="bounced", email="eve@example.org", message_id="m1", reason="", at=func.now())
     session.add_all([event, SuppressedAddress(email="eve@example.org", kind="bounced", reason="nobody there")])
+    session.add(Registration(hash=b"h", email="new@example.org", password_hash="$argon2", expires_at=func.now()))
     session.commit()
     details = [f"user/details/{user.id}", f"job/details/{job.id}", "reported-event/details/e1"]
     details += ["suppressed-address/details/eve@example.org"]
@@ -85,6 +86,7 @@ def test_an_administrator_sees_and_finds_everything_but_secrets(
     seen = {page: reply.text for page, reply in pages.items()}
     assert user.email in seen["/admin/user/list"]
     assert "housekeeping" in seen["/admin/job/list"]
+    assert "new@example.org" in seen["/admin/registration/list"]
     assert "eve@example.org" in seen["/admin/reported-event/list"]
     assert "nobody there" in seen["/admin/suppressed-address/list"]
     assert "signed-in" in seen["/admin/audit-event/list"]

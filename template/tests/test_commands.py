@@ -4,9 +4,11 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 from people import ME, PASSWORD, SignInAs
+from sqlalchemy import func
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from app.accounts.models import User
+from app.accounts.models import Registration, User
 from app.cli import cli
 from app.settings import Settings
 
@@ -16,7 +18,12 @@ def run(*words: str, answers: str = "") -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_an_admin_is_made_by_answering_two_questions(client: TestClient, sign_in: SignInAs) -> None:
+def test_an_admin_is_made_by_answering_two_questions_whoever_registered_the_address(
+    client: TestClient, session: Session, sign_in: SignInAs
+) -> None:
+    session.add(Registration(hash=b"", email="ada@example.org", password_hash="a stranger's", expires_at=func.now()))
+    session.commit()
+
     code, _ = run("create-admin", answers=f"ada@example.org\n{PASSWORD}\n{PASSWORD}\n")
 
     me = client.get(ME, headers=sign_in()).json()
@@ -29,7 +36,7 @@ def test_an_admin_needs_a_free_address_and_a_decent_password(user: User) -> None
     taken = run("create-admin", "--email", user.email, "--password", PASSWORD)
     short = run("create-admin", "--email", "eve@example.org", "--password", "short")
 
-    assert taken == (1, "ada@example.org is registered already; choose another address.\n")
+    assert taken == (1, "ada@example.org has an account already; choose another address.\n")
     assert short[0] == 1
     assert "password: " in short[1]
 

@@ -1,33 +1,42 @@
+"""Who registers an address, and whose account a mailed link makes."""
+
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from email.message import EmailMessage
 
 import pytest
 from fastapi.testclient import TestClient
-from people import ME, PASSWORD, SignInAs
-from sqlalchemy import func, select
+from people import ME, PASSWORD, SignInAs, can_sign_in, new_user
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.accounts.models import User
+from app.accounts.models import Registration, User
 from app.accounts.routes.users import REGISTER
 from app.settings import API
-from groundwork.jobs import Job, Status
-from groundwork.testing import Mailed, RunJob, token_in
+from groundwork.testing import Mailed, token_in
 
 ADA = {"email": "Ada@Example.org", "password": PASSWORD}
 
 
-def test_a_new_user_is_stored_and_gets_a_mail_to_verify_the_address(
-    client: TestClient, session: Session, mailed: Mailed
+def verify(client: TestClient, message: EmailMessage) -> int:
+    return client.post(f"{API}/auth/verify", json={"token": token_in(message)}).status_code
+
+
+def test_whoever_registers_has_an_account_once_they_use_the_mailed_link(
+    client: TestClient, session: Session, mailed: Mailed, sign_in: SignInAs
 ) -> None:
     reply = client.post(f"{API}/users", json=ADA)
     [message] = mailed()
 
     assert reply.status_code == 202
-    user = session.scalars(select(User)).one()
-    assert (user.email, user.verified, user.admin) == ("ada@example.org", False, False)
-    assert user.password_hash.startswith("$argon2id$")
-    assert message["To"] == "ada@example.org"
-    assert message["Subject"].startswith("Verify your address")
+    assert session.scalars(select(User)).all() == []
+    assert not can_sign_in(client, PASSWORD)
+    assert (message["To"], message["Subject"][:19]) == ("ada@example.org", "Verify your address")
+    assert [verify(client, message) for _ in range(2)] == [204, 400]
+    assert can_sign_in(client, PASSWORD)
+    me = client.get(ME, headers=sign_in()).json()
+    assert (me["email"], me["verified"], me["admin"]) == ("ada@example.org", True, False)
+    assert [message["Subject"] for message in mailed()] == ["Your address is verified"]
 
 
 def test_registering_a_known_address_answers_the_same_and_tells_its_owner(
@@ -44,40 +53,77 @@ def test_registering_a_known_address_answers_the_same_and_tells_its_owner(
     assert to_ada["Subject"].startswith("You have an account")
     assert to_grace["Subject"].startswith("Verify your address")
     assert client.get(ME, headers=sign_in()).status_code == 200
-    assert session.scalar(select(func.count()).select_from(User)) == 2
+    assert session.scalars(select(User)).all() == [user]
 
 
-def test_registrations_at_once_make_one_user(
-    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+def test_registrations_at_once_make_one_account(
+    client: TestClient, session: Session, mailed: Mailed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.accounts.routes.users.REGISTER", replace(REGISTER, per_email=50))
 
     with ThreadPoolExecutor(10) as threads:
-        replies = list(threads.map(lambda _: client.post(f"{API}/users", json=ADA).status_code, range(20)))
+        replies = list(threads.map(lambda _: client.post(f"{API}/users", json=ADA).status_code, range(10)))
+        codes = list(threads.map(lambda message: verify(client, message), mailed()))
 
-    assert replies == [202] * 20
+    assert replies == [202] * 10
+    assert (codes.count(204), set(codes)) == (1, {204, 400, 409} & {*codes})
     assert session.scalar(select(func.count()).select_from(User)) == 1
 
 
-def test_an_address_that_nobody_has_proven_belongs_to_who_comes_last(
-    client: TestClient, mailed: Mailed, sign_in: SignInAs
+def test_each_link_makes_the_account_with_its_own_password(client: TestClient, mailed: Mailed) -> None:
+    stranger = ADA | {"password": "a stranger's own words"}
+    for new in (stranger, ADA, stranger):
+        client.post(f"{API}/users", json=new)
+    first, mine, last = mailed()
+
+    assert [verify(client, message) for message in (mine, first, last)] == [204, 400, 400]
+    assert (can_sign_in(client, PASSWORD), can_sign_in(client, stranger["password"])) == (True, False)
+
+
+def test_a_link_makes_no_account_of_an_address_that_has_one_meanwhile(
+    client: TestClient, session: Session, mailed: Mailed
 ) -> None:
-    client.post(f"{API}/users", json=ADA | {"password": "the squatter's own words"})
-    [to_squatter] = mailed()
-    form = {"username": "ada@example.org", "password": "the squatter's own words"}
-    squatter = client.post(f"{API}/auth/token", data=form).json()
+    client.post(f"{API}/users", json=ADA | {"password": "a stranger's own words"})
+    [message] = mailed()
+    new_user(session, "ada@example.org")
 
+    assert verify(client, message) == 409
+    assert can_sign_in(client, PASSWORD)
+
+
+def test_a_link_is_kept_as_a_hash_and_for_a_day(client: TestClient, session: Session, mailed: Mailed) -> None:
     client.post(f"{API}/users", json=ADA)
-    [to_ada] = mailed()
-    old, new = (
-        client.post(f"{API}/auth/verify", json={"token": token_in(message)}) for message in (to_squatter, to_ada)
-    )
+    token = token_in(mailed()[0])
+    kept = session.scalars(select(Registration)).one()
+    assert token.encode() not in kept.hash
+    assert kept.password_hash.startswith("$argon2id$")
 
-    assert (old.status_code, new.status_code) == (400, 204)
-    assert client.post(f"{API}/auth/token", data=form).status_code == 401
-    headers = {"Authorization": f"Bearer {squatter['access_token']}"}
-    assert client.get(ME, headers=headers).status_code == 401
-    assert client.get(ME, headers=sign_in()).json()["verified"] is True
+    session.execute(update(Registration).values(expires_at=func.now()))
+    session.commit()
+
+    assert client.post(f"{API}/auth/verify", json={"token": token}).status_code == 400
+
+
+def test_opening_the_link_verifies_nothing(client: TestClient) -> None:
+    client.post(f"{API}/users", json=ADA)
+    page = client.get("/account/verify")
+
+    assert "Verify my address" in page.text
+    assert not can_sign_in(client, PASSWORD)
+
+
+def test_an_account_without_a_password_gets_the_one_that_was_registered(
+    client: TestClient, session: Session, mailed: Mailed
+) -> None:
+    user = new_user(session, "ada@example.org", password_hash=None, verified_at=None)
+    client.post(f"{API}/users", json=ADA)
+
+    client.post(f"{API}/auth/verify", json={"token": token_in(mailed()[0])})
+
+    assert can_sign_in(client, PASSWORD)
+    session.refresh(user)
+    assert user.verified
+    assert session.scalar(select(func.count()).select_from(User)) == 1
 
 
 def test_a_short_password_and_a_wrong_address_are_refused_without_repeating_them(client: TestClient) -> None:
@@ -94,15 +140,15 @@ def test_a_password_that_thieves_try_first_is_refused(client: TestClient, sessio
 
     assert (reply.status_code, reply.json()["type"]) == (422, "urn:problem:password-weak")
     assert password not in reply.text
-    assert session.scalar(select(func.count()).select_from(User)) == 0
+    assert session.scalar(select(func.count()).select_from(Registration)) == 0
 
 
-def test_a_password_may_be_long(client: TestClient, sign_in: SignInAs) -> None:
+def test_a_password_may_be_long(client: TestClient, mailed: Mailed) -> None:
     long = "ein langes Passwort, " * 12
     client.post(f"{API}/users", json=ADA | {"password": long})
+    verify(client, mailed()[0])
 
-    assert client.post(f"{API}/auth/token", data={"username": "ada@example.org", "password": long}).status_code == 200
-    assert client.post(f"{API}/auth/token", data={"username": "ada@example.org", "password": long[:-1]}).is_error
+    assert (can_sign_in(client, long), can_sign_in(client, long[:-1])) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +158,12 @@ def test_an_address_that_mail_cannot_reach_is_refused(client: TestClient, email:
     assert client.post(f"{API}/users", json=ADA | {"email": email}).status_code == 422
 
 
-def test_an_international_domain_is_one_address_in_both_spellings(client: TestClient, session: Session) -> None:
+def test_an_international_domain_is_one_address_in_both_spellings(client: TestClient, mailed: Mailed) -> None:
     for domain in ("bücher.org", "xn--bcher-kva.org"):
         client.post(f"{API}/users", json=ADA | {"email": f"ada@{domain}"})
 
-    assert session.scalar(select(func.count()).select_from(User)) == 1
-    form = {"username": "Ada@Bücher.org", "password": PASSWORD}
-    assert client.post(f"{API}/auth/token", data=form).status_code == 200
+    assert [verify(client, message) for message in mailed()] == [204, 400]
+    assert can_sign_in(client, PASSWORD, "Ada@Bücher.org")
 
 
 def test_half_a_character_is_no_password(client: TestClient) -> None:
@@ -126,22 +171,3 @@ def test_half_a_character_is_no_password(client: TestClient) -> None:
     headers = {"Content-Type": "application/json"}
 
     assert client.post(f"{API}/users", content=body, headers=headers).status_code == 422
-
-
-def test_a_squatters_job_that_is_late_mails_no_link_to_the_account_of_who_came_last(
-    client: TestClient, session: Session, run_job: RunJob, mailed: Mailed
-) -> None:
-    squatter = {"email": "ada@example.org", "password": "the squatter's own words"}
-    client.post(f"{API}/users", json=squatter)
-    tokens = client.post(f"{API}/auth/token", data={"username": squatter["email"], "password": squatter["password"]})
-    headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
-    mailed()
-    change = {"email": "squatter@example.org", "current_password": squatter["password"]}
-    assert client.post(f"{API}/users/me/email", json=change, headers=headers).status_code == 202
-    late = session.scalars(select(Job).where(Job.status == Status.QUEUED)).one()
-
-    client.post(f"{API}/users", json={"email": "ada@example.org", "password": PASSWORD})
-    run_job(late)
-
-    assert late.status == Status.FAILED
-    assert [message["To"] for message in mailed()] == ["ada@example.org"]

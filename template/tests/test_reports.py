@@ -56,17 +56,6 @@ def test_its_progress_can_be_watched(
     assert session.scalar(select(func.count()).select_from(Report)) == 1
 
 
-def test_only_verified_users_ask_for_reports(
-    client: TestClient, user: User, sign_in: SignInAs, session: Session
-) -> None:
-    session.execute(update(User).values(verified_at=None))
-    session.commit()
-
-    assert client.post(f"{API}/reports", json={"days": 1}, headers=sign_in()).status_code == 403
-    assert client.post(f"{API}/reports", json={"days": 1}).status_code == 401
-    assert session.scalar(select(func.count()).select_from(Job)) == 0
-
-
 def test_people_read_their_own_reports_only(
     client: TestClient, user: User, sign_in: SignInAs, session: Session
 ) -> None:

@@ -2,7 +2,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
-from people import PASSWORD, SignInAs, new_user
+from people import SignInAs, new_user
 from sqlalchemy import Engine, ExceptionContext, delete, event, select, update
 from sqlalchemy.orm import Session
 from work import write
@@ -20,7 +20,7 @@ def test_people_see_their_own_jobs_only(client: TestClient, user: User, sign_in:
     own = enqueue(session, send_welcome, owner=user.id, user_id=user.id)
     nobodys = enqueue(session, send_welcome, user_id=user.id)
     session.commit()
-    client.post(f"{API}/users", json={"email": "eve@example.org", "password": PASSWORD})
+    new_user(session, "eve@example.org")
 
     assert [job["id"] for job in client.get(f"{API}/jobs", headers=sign_in()).json()] == [str(own.id)]
     assert client.get(f"{API}/jobs/{own.id}", headers=sign_in()).json()["status"] == Status.QUEUED

@@ -4,13 +4,18 @@ from enum import Enum
 import pytest
 from alembic.command import downgrade
 from alembic.config import Config
+from fastapi.testclient import TestClient
+from people import PASSWORD, can_sign_in
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from support import run
 
-from app.settings import get_settings
+from app.accounts.passwords import hash_password
+from app.main import create_app
+from app.settings import API, get_settings
 from groundwork.data import Base, engine
+from groundwork.http import hash_secret
 from groundwork.testing import SetVariable
 from groundwork.testing.environment import create_database, drop_database
 
@@ -50,6 +55,42 @@ def test_the_doctor_misses_the_migration_of_a_changed_model_and_minds_no_table_o
     assert code == 1
     remedy = 'uv run alembic revision --autogenerate -m "..."'
     assert f"!!  migrations no migration has what the models say of users  ->  {remedy}" in output
+
+
+BEFORE = """
+INSERT INTO users (id, email, password_hash, admin, verified_at) VALUES
+    (gen_random_uuid(), 'linked@example.org', :hash, false, NULL),
+    (gen_random_uuid(), 'late@example.org', :hash, false, NULL),
+    (gen_random_uuid(), 'empty@example.org', '', false, now()),
+    (gen_random_uuid(), 'known@example.org', :hash, false, now());
+INSERT INTO sign_ins (id, user_id, device, address) SELECT gen_random_uuid(), id, '', '' FROM users;
+INSERT INTO tokens (hash, purpose, user_id, email, expires_at)
+    SELECT :link, 'verify', id, email, now() + interval '1 hour' FROM users WHERE email = 'linked@example.org';
+"""
+
+
+@pytest.mark.usefixtures("own_database")
+def test_users_who_never_proved_their_address_stay_and_get_in_by_a_mailed_link() -> None:
+    downgrade(Config("alembic.ini"), "0003")
+    with engine().begin() as connection:
+        values = {"hash": hash_password(PASSWORD), "link": hash_secret("mailed before the update")}
+        for statement in BEFORE.split(";\n")[:-1]:
+            connection.execute(text(statement), values)
+
+    assert run("migrate")[0] == 0
+
+    names = ("linked", "late", "empty", "known")
+    with TestClient(create_app()) as client:
+        before = [can_sign_in(client, PASSWORD, f"{name}@example.org") for name in names]
+        reply = client.post(f"{API}/auth/verify", json={"token": "mailed before the update"})
+        after = [can_sign_in(client, PASSWORD, f"{name}@example.org") for name in names]
+    with engine().connect() as connection:
+        users = connection.scalar(text("SELECT count(*) FROM users"))
+        signed_in = "SELECT email FROM sign_ins JOIN users ON users.id = user_id WHERE device = '' AND ended_at IS NULL"
+        left = connection.scalars(text(f"{signed_in} ORDER BY email")).all()
+    assert (before, reply.status_code) == ([False, False, False, True], 204)
+    assert (after, users) == ([True, False, False, True], 4)
+    assert left == ["empty@example.org", "known@example.org"]
 
 
 @pytest.mark.usefixtures("own_database")

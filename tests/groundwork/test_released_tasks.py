@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
-from app.accounts.tasks import send_welcome
+from app.accounts.tasks import send_reset, send_welcome
 from app.worker import celery
 from groundwork.jobs import Status, enqueue, housekeeping
-from groundwork.testing import Outbox, RunJob
+from groundwork.testing import Mailed, Outbox, RunJob
 
 ACCOUNTS = (
     "answer_registration",
@@ -50,6 +50,25 @@ def test_every_task_is_among_them() -> None:
     ours = {name for name in celery.tasks if name.startswith(("app.", "groundwork."))}
 
     assert ours == set().union(*RELEASED.values()), "Add the new task's name below the release that brings it."
+
+
+def test_jobs_that_an_earlier_release_enqueued_for_links_mail_what_they_can(
+    session: Session, user: User, mailed: Mailed
+) -> None:
+    for name, arguments in (
+        ("answer_registration", {"email": user.email}),
+        ("send_verification", {"email": user.email}),
+        ("send_verification", {"email": "nobody@example.org"}),
+        ("send_change_email", {"user_id": str(user.id), "email": "countess@example.org"}),
+        ("send_reset", {"email": user.email}),
+    ):
+        job = enqueue(session, send_reset)
+        job.task, job.arguments = f"app.accounts.tasks.{name}", arguments
+    session.commit()
+
+    subjects = [message["Subject"].partition(" at ")[0].partition(" for ")[0] for message in mailed()]
+
+    assert subjects == ["You have an account", "You have an account", "Reset your password"]
 
 
 def test_a_job_under_an_earlier_name_of_its_task_runs(

@@ -31,7 +31,6 @@ ASKS: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
     "sign in": lambda email: (f"{API}/auth/token", {"data": {"username": email, "password": "wrong password"}}),
     "register": lambda email: (f"{API}/users", {"json": {"email": email, "password": PASSWORD}}),
     "forgotten": lambda email: (f"{API}/auth/forgotten-password", {"json": {"email": email}}),
-    "verification link": lambda email: (f"{API}/auth/verification-link", {"json": {"email": email}}),
 }
 
 

@@ -105,7 +105,7 @@ FAULTS = [
         "a commit that is forgotten",
         replace("template/src/app/accounts/routes/users.py.jinja", "await session.commit()", "await session.flush()"),
         RUNS,
-        r"FAILED tests/test_registration\.py::test_a_new_user_is_stored_and_gets_a_mail_to_verify_the_address",
+        r"FAILED tests/test_registration\.py::test_whoever_registers_has_an_account_once_they_use_the_mailed_link",
     ),
 ]
 
@@ -255,6 +255,49 @@ BREACHES = [
         "administrators: anybody may list users",
         replace("template/src/app/accounts/auth.py.jinja", "    if not user.admin:\n        raise NotAdmin\n", ""),
         "test_permissions.py::test_every_route_answers_as_the_table_says",
+    ),
+    Breach(
+        "registrations: a link makes the account with somebody else's password",
+        replace(
+            "template/src/app/accounts/service.py.jinja",
+            "usable = select(Registration).where(Registration.hash == hash_secret(secret), ",
+            "usable = select(Registration).where(",
+        ),
+        "test_registration.py::test_each_link_makes_the_account_with_its_own_password",
+    ),
+    Breach(
+        "registrations: a link takes an account from its owner",
+        replace("template/src/app/accounts/service.py.jinja", "User.password_hash.is_(None) & ", ""),
+        "test_registration.py::test_a_link_makes_no_account_of_an_address_that_has_one_meanwhile",
+    ),
+    Breach(
+        "a change of address: a click is enough",
+        replace(
+            "template/src/app/accounts/routes/links.py.jinja",
+            "        await confirm(session, user, confirmed.current_password, client)\n",
+            "",
+        ),
+        "test_account.py::test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_gets_a_notice",
+    ),
+    Breach(
+        "links: what ends sign-ins ends no link",
+        replace("template/src/app/accounts/sign_ins.py.jinja", "    await cancel_links(session, user_id)\n", ""),
+        "groundwork/test_mailed_links.py::test_links_that_wait_to_be_mailed_are_not",
+    ),
+    Breach(
+        "links: one of a deactivated account works",
+        replace("template/src/app/accounts/sign_ins.py.jinja", ", User.deactivated_at.is_(None))\n    user", ")\n    user"),
+        "groundwork/test_mailed_links.py::test_no_link_changes_a_deactivated_account_however_it_was_deactivated",
+    ),
+    Breach(
+        "passwords: an empty hash is one",
+        replace("template/migrations/versions/0004_registrations.py", "\"password_hash <> '' AND ", '"'),
+        "groundwork/test_mailed_links.py::test_without_a_password_nobody_signs_in",
+    ),
+    Breach(
+        "jobs keep the address of somebody who is deleted",
+        replace("template/src/app/accounts/tasks.py", "    job.forget_arguments()\n", ""),
+        "groundwork/test_mailed_links.py::test_of_a_deleted_person_no_job_keeps_an_address",
     ),
 ]
 

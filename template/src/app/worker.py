@@ -7,6 +7,7 @@ __all__ = ["celery"]
 celery = make_celery(
     # Jobs that were enqueued under an earlier name of their task still run: "earlier": "present", of a task or a module.
     renamed_tasks={
+        "app.accounts.tasks.send_verification": "app.accounts.tasks.answer_registration",
         "app.users.tasks": "app.accounts.tasks",
         "app.audit.tasks.purge_audit_events": "groundwork.housekeeping",
         "app.deliveries.tasks.purge_mail_events": "groundwork.housekeeping",

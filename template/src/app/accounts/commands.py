@@ -4,14 +4,11 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from sqlalchemy import func
-from sqlalchemy.exc import IntegrityError
-from uuid_utils.compat import uuid7
 
 from app.accounts.events import Kind
-from app.accounts.models import User
 from app.accounts.passwords import easily_guessed, hash_password
 from app.accounts.schemas import NewUser
+from app.accounts.service import new_account
 from groundwork.audit import record
 from groundwork.data import new_session
 from groundwork.tools import plain_errors, stop
@@ -32,13 +29,11 @@ def create_admin(
     with plain_errors():
         if weakness := easily_guessed(password, new.email):
             raise stop(f"{weakness.removesuffix('.')}. Choose another password.")
-    user = User(id=uuid7(), email=new.email, password_hash=hash_password(password), verified_at=func.now())
-    user.admin = True
+    account = new_account(new.email, hash_password(password), admin=True)
     with plain_errors(), new_session() as session:
-        session.add(user)
-        record(session, Kind.ADMIN_MADE, user.id)
-        try:
-            session.commit()
-        except IntegrityError:
-            raise stop(f"{new.email} is registered already; choose another address.") from None
+        user_id = session.scalar(account)
+        if user_id is None:
+            raise stop(f"{new.email} has an account already; choose another address.")
+        record(session, Kind.ADMIN_MADE, user_id)
+        session.commit()
     typer.echo(f"{new.email} is an admin now.")

@@ -1,10 +1,10 @@
-"""Users, the devices on which they are signed in, and the secrets that they were given."""
+"""Users and who wants to become one, the devices on which they are signed in, and the secrets that they were given."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, func, or_
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, func, or_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.settings import get_settings
@@ -13,12 +13,16 @@ from groundwork.data import Base, primary_key
 
 class User(Base):
     __tablename__ = "users"
-    __table_args__ = (UniqueConstraint("email"),)
+    __table_args__ = (
+        UniqueConstraint("email"),
+        CheckConstraint("password_hash <> '' AND verified_at IS NOT NULL OR password_hash IS NULL", name="password"),
+    )
 
     id: Mapped[UUID] = primary_key()
     # In lower case, so that the constraint also stops Ada@example.org after ada@example.org.
     email: Mapped[str]
-    password_hash: Mapped[str]
+    # NULL: nobody can sign in until a mailed link sets a password.
+    password_hash: Mapped[str | None]
     admin: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     verified_at: Mapped[datetime | None]
@@ -31,6 +35,23 @@ class User(Base):
     @property
     def verified(self) -> bool:
         return self.verified_at is not None
+
+
+class Registration(Base):
+    """An address and a password that a mailed link makes an account of. One address may have several, of several people."""
+
+    __tablename__ = "registrations"
+
+    # Of the link's secret.
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    email: Mapped[str] = mapped_column(index=True)
+    password_hash: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    @classmethod
+    def outdated(cls) -> ColumnElement[bool]:
+        return cls.expires_at < func.now()
 
 
 class SignIn(Base):
@@ -55,7 +76,6 @@ class SignIn(Base):
 
 class Purpose(StrEnum):
     REFRESH = "refresh"
-    VERIFY = "verify"
     RESET = "reset"
     CHANGE_EMAIL = "change-email"
 
@@ -67,7 +87,8 @@ class Token(Base):
 
     hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     purpose: Mapped[str]
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    # NULL: nobody has the address for which somebody asked.
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     # Of a refresh token: its family.
     sign_in_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_ins.id", ondelete="CASCADE"), index=True)
     # Of a mailed one: who knows it reads mail at this address.

@@ -8,6 +8,7 @@ from pwdlib import PasswordHash
 from zxcvbn import zxcvbn
 
 from app.settings import get_settings
+from groundwork.http import new_secret
 
 __all__ = ["easily_guessed", "hash_password", "hasher", "password_matches"]
 
@@ -25,16 +26,16 @@ def hash_password(password: str) -> str:
 def password_matches(password: str, password_hash: str | None) -> tuple[bool, str | None]:
     """Whether it does, and a better hash to keep from now on where the present one is of an older kind.
 
-    Takes as long for None, an unknown address, as for a known one.
+    Without a hash, as of an unknown address, nothing matches; it takes as long.
     """
     with _turn:
         matches, better = hasher.verify_and_update(password, password_hash or _nobodys_hash())
-    return matches and password_hash is not None, better
+    return matches and bool(password_hash), better
 
 
 @cache
 def _nobodys_hash() -> str:
-    return hasher.hash("nobody has this password")
+    return hasher.hash(new_secret())
 
 
 def easily_guessed(password: str, email: str) -> str:

@@ -76,6 +76,10 @@ class MailedToken(BaseModel):
     token: str = Field(max_length=200)
 
 
+class ConfirmedEmail(MailedToken):
+    current_password: CurrentPassword
+
+
 class NewPassword(MailedToken):
     password: Password
 

@@ -1,22 +1,19 @@
 """Mail to users and the end of their accounts, as jobs; and what may be lost, as a plain task."""
 
-from base64 import urlsafe_b64encode
-from datetime import timedelta
-from hmac import digest
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select
 from sqlalchemy.exc import NoResultFound
 
+from app.accounts import links
 from app.accounts.events import Kind
-from app.accounts.models import Purpose, SignIn, Token, User
+from app.accounts.models import Registration, SignIn, Token, User
 from app.settings import API, get_settings
 from app.worker import celery
 from groundwork.audit import record
-from groundwork.http import hash_secret
+from groundwork.http import derived_secrets
 from groundwork.jobs import Job, JobTask, RunningJob, Status, enqueue
 from groundwork.mail import Message, MessageInvalid, PermanentFailure, deliver, render
 
@@ -29,25 +26,23 @@ NOTHING: Sent = {}
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
-def answer_registration(job: RunningJob, email: str) -> Sent:
-    """A link for who is new here, a word for who is not: only the mailbox learns which."""
-    user = _active(job, email)
-    if user and user.verified_at and user.verified_at < job.created_at:
-        link = get_settings().link("/account/forgotten-password")
-        return _send(job, render("already_registered", email, link=link))
-    return _verification(job, user)
+def answer_registration(job: RunningJob, email: str = "") -> Sent:
+    """A link for who is new here, a word for who is not: only the mailbox learns which.
 
-
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
-def send_verification(job: RunningJob, email: str) -> Sent:
-    return _verification(job, _active(job, email))
-
-
-def _verification(job: RunningJob, user: User | None) -> Sent:
-    if user is None or user.verified:
+    Jobs that release 0.4 enqueued have an `email`, and no registration.
+    """
+    mine = select(Registration).where(Registration.hash.in_(derived_secrets(job.id)))
+    registration = job.session.scalar(mine)
+    email = registration.email if registration else email
+    user = job.session.scalar(select(User).where(User.email == email))
+    if user and user.deactivated_at:
+        return NOTHING
+    if user and (user.password_hash or registration is None):
+        return _send(job, render("already_registered", email, link=get_settings().link("/account/forgotten-password")))
+    if registration is None:
         return NOTHING
     hours = get_settings().verification_hours
-    return _send_link(job, user, Purpose.VERIFY, user.email, "verify", timedelta(hours=hours), hours=hours)
+    return _send_link(job, registration, "verify", "verify", at=registration.created_at, hours=hours)
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
@@ -57,13 +52,15 @@ def send_welcome(job: RunningJob, user_id: UUID) -> Sent:
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
-def send_reset(job: RunningJob, email: str) -> Sent:
-    user = _active(job, email)
-    if user is None:
+def send_reset(job: RunningJob, email: str = "") -> Sent:
+    """Jobs that release 0.4 enqueued have an `email`, and no token."""
+    if email:
+        job.session.add(links.to_reset(enqueue(job.session, send_reset), email))
         return NOTHING
-    minutes = get_settings().password_reset_minutes
-    lifetime = timedelta(minutes=minutes)
-    return _send_link(job, user, Purpose.RESET, email, "password_reset", lifetime, minutes=minutes)
+    token = _token(job)
+    if token is None or token.user_id is None:
+        return NOTHING
+    return _send_link(job, token, "reset-password", "password_reset", minutes=get_settings().password_reset_minutes)
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
@@ -74,20 +71,19 @@ def send_password_changed(job: RunningJob, user_id: UUID) -> Sent:
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
-def send_change_email(job: RunningJob, user_id: UUID, email: str) -> Sent:
-    """To the new address, unless somebody else has proven that it is theirs."""
-    owner = _active(job, email)
-    if owner and owner.verified:
+def send_change_email(job: RunningJob, user_id: UUID | None = None, email: str = "") -> Sent:
+    """To the new address, unless it has an account. Jobs that release 0.4 enqueued have arguments, and mail nothing."""
+    token = _token(job)
+    if token is None or job.session.scalar(select(User.id).where(User.email == token.email)):
         return NOTHING
-    user = job.session.get_one(User, user_id)
-    hours = get_settings().verification_hours
-    return _send_link(job, user, Purpose.CHANGE_EMAIL, email, "change_email", timedelta(hours=hours), hours=hours)
+    return _send_link(job, token, "confirm-email", "change_email", hours=get_settings().verification_hours)
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
 def send_email_changed(job: RunningJob, email: str, new: str) -> Sent:
     """To the old address."""
-    return _send(job, render("email_changed", email, at=job.created_at, new=new, link=get_settings().link("/docs")))
+    link = get_settings().link("/docs")
+    return _send_last(job, render("email_changed", email, at=job.created_at, new=new, link=link))
 
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
@@ -137,33 +133,27 @@ def delete_user(job: RunningJob, user_id: UUID) -> Sent:
 
 @celery.task(base=JobTask, dont_autoretry_for=FINAL)
 def send_account_deleted(job: RunningJob, email: str) -> Sent:
-    return _send(job, render("account_deleted", email, link=get_settings().link("/docs")))
+    return _send_last(job, render("account_deleted", email, link=get_settings().link("/docs")))
 
 
-def _active(job: RunningJob, email: str) -> User | None:
-    return job.session.scalar(select(User).where(User.email == email, User.deactivated_at.is_(None)))
+def _token(job: RunningJob) -> Token | None:
+    """What the link of this job does; None where it is cancelled, used or too old."""
+    usable = Token.used_at.is_(None), Token.expires_at > func.now()
+    return job.session.scalar(select(Token).where(Token.hash.in_(derived_secrets(job.id)), *usable))
 
 
-def _send_link(
-    job: RunningJob, user: User, purpose: Purpose, email: str, template: str, lifetime: timedelta, **values: Any
-) -> Sent:
+def _send_link(job: RunningJob, row: Registration | Token, page: str, template: str, **values: Any) -> Sent:
     """A link that works once. Each attempt of the job sends the same one."""
-    secret = _secret_of(job)
-    page = {Purpose.VERIFY: "verify", Purpose.RESET: "reset-password", Purpose.CHANGE_EMAIL: "confirm-email"}[purpose]
     # In the fragment, which browsers do not send: the secret stays out of every server's log.
-    link = get_settings().link(f"/account/{page}#token={secret}")
-    sent = _send(job, render(template, email, link=link, **values))
-    token = {"hash": hash_secret(secret), "purpose": purpose, "user_id": user.id, "email": email}
-    # An administrator may run the job again: the link is the same, and so is what became of it.
-    new = insert(Token).values(token | {"expires_at": job.created_at + lifetime}).on_conflict_do_nothing()
-    job.session.connection().execute(new)
+    link = get_settings().link(f"/account/{page}#token={derived_secrets(job.id)[row.hash]}")
+    return _send(job, render(template, str(row.email), link=link, **values))
+
+
+def _send_last(job: RunningJob, message: Message) -> Sent:
+    """To an address that no account has any more: the job forgets it."""
+    sent = _send(job, message)
+    job.forget_arguments()
     return sent
-
-
-def _secret_of(job: RunningJob) -> str:
-    """The same for each attempt, so that a repeated message has the same link; no row has it."""
-    key = get_settings().secret_key.encode()
-    return urlsafe_b64encode(digest(key, b"link of job " + job.id.bytes, "sha256")).decode().rstrip("=")
 
 
 def _send(job: RunningJob, message: Message) -> Sent:

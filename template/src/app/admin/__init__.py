@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounts.models import SignIn, User
+from app.accounts.models import Registration, SignIn, User
 from app.admin import routes
 from app.settings import get_settings
 from groundwork.audit import AuditEvent
@@ -66,6 +66,14 @@ class Users(ReadOnly, model=User):
     column_searchable_list: ClassVar = [User.email, User.id]
     column_sortable_list: ClassVar = [User.email, User.created_at]
     column_default_sort: ClassVar = [(User.id, True)]
+
+
+class Registrations(ReadOnly, model=Registration):
+    icon = "fa-solid fa-user-clock"
+    can_view_details = False
+    column_list: ClassVar = [Registration.email, Registration.created_at, Registration.expires_at]
+    column_searchable_list: ClassVar = [Registration.email]
+    column_default_sort: ClassVar = [(Registration.created_at, True)]
 
 
 class Jobs(ReadOnly, model=Job):
@@ -168,6 +176,7 @@ def add(api: FastAPI) -> None:
 
 VIEWS: list[type[ModelView]] = [
     Users,
+    Registrations,
     Jobs,
     Mail,
     Suppressed,

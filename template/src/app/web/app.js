@@ -77,7 +77,7 @@ async function enter() {
   $("email").textContent = user.email;
   $("door").hidden = true;
   $("desk").hidden = $("who").hidden = false;
-  say(user.verified ? "" : "Verify your address first: the link is in your mail. Then load this page again.");
+  say("");
   watch();
 }
 

@@ -15,7 +15,7 @@ from groundwork.http.problem import (
     problems,
 )
 from groundwork.http.throttle import Limit, Throttle, ThrottleDep, TooManyRequests
-from groundwork.http.tokens import TokenInvalid, hash_secret, new_secret, read_token, sign_token
+from groundwork.http.tokens import TokenInvalid, derived_secrets, hash_secret, new_secret, read_token, sign_token
 
 __all__ = [
     "UNCHANGED",
@@ -38,6 +38,7 @@ __all__ = [
     "Unavailable",
     "answer",
     "client_of",
+    "derived_secrets",
     "docs_routes",
     "from_our_page",
     "hash_secret",

@@ -1,8 +1,10 @@
 """Signed tokens, and secrets that are given away once."""
 
+from base64 import urlsafe_b64encode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from hmac import digest
 from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
@@ -11,7 +13,7 @@ import jwt
 
 from groundwork.settings import get_settings
 
-__all__ = ["TokenInvalid", "hash_secret", "new_secret", "read_token", "sign_token"]
+__all__ = ["TokenInvalid", "derived_secrets", "hash_secret", "new_secret", "read_token", "sign_token"]
 
 
 class TokenInvalid(Exception):
@@ -26,6 +28,18 @@ def new_secret() -> str:
 def hash_secret(secret: str) -> bytes:
     """The SHA-256 hash of a secret, to be stored. A secret of 256 random bits needs neither salt nor a slow hash."""
     return sha256(secret.encode()).digest()
+
+
+def derived_secrets(of: UUID) -> dict[bytes, str]:
+    """The secrets that belong to the id of a job, by their hashes: of SECRET_KEY first, then of SECRET_KEY_PREVIOUS.
+
+    For a secret that a job gives away. Store the first hash when you enqueue the job, which makes the secret again:
+    neither a row nor an argument has it.
+    """
+    keys = [get_settings().secret_key, get_settings().secret_key_previous]
+    digests = [digest(key.encode(), b"link of job " + of.bytes, "sha256") for key in keys if key]
+    secrets = [urlsafe_b64encode(each).decode().rstrip("=") for each in digests]
+    return {hash_secret(secret): secret for secret in secrets}
 
 
 def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: datetime | None = None) -> str:

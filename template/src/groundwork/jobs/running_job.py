@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from groundwork.data.connections import prompt_engine
@@ -79,6 +79,10 @@ class RunningJob:
             cancelled = connection.scalar(asked)
         self._looked = monotonic()
         _go_on(cancelled)
+
+    def forget_arguments(self) -> None:
+        """Empty the arguments of the row if the job succeeds. Call it last, for what must not be kept, as an address."""
+        self.session.execute(update(Job).where(Job.id == self._mine["job_id"]).values(arguments={}))
 
 
 def _go_on(cancelled: bool | None) -> None:

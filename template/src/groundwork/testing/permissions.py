@@ -17,7 +17,7 @@ __all__ = ["GROUNDWORK", "WHO", "Target", "below", "documented", "everybody", "r
 
 T = TypeVar("T")
 # The columns of the table: an expired access token, and a sign-in that has ended, are those of the owner.
-WHO = ("anonymous", "unverified", "owner", "other", "admin", "deactivated", "expired", "ended")
+WHO = ("anonymous", "owner", "other", "admin", "deactivated", "expired", "ended")
 Table = Mapping[str, list[int]]
 # Makes a thing that the person with this id owns, commits it, and returns what its path names it by.
 Target = Callable[[Session, UUID], object]
@@ -28,9 +28,9 @@ def everybody(status: int) -> list[int]:
     return [status] * len(WHO)
 
 
-def signed_in(unverified: int, owner: int, other: int, admin: int) -> list[int]:
+def signed_in(owner: int, other: int, admin: int) -> list[int]:
     """401 for everybody who is not signed in."""
-    return [401, unverified, owner, other, admin, 401, 401, 401]
+    return [401, owner, other, admin, 401, 401, 401]
 
 
 def below(prefix: str, table: Mapping[str, T]) -> dict[str, T]:
@@ -54,17 +54,17 @@ def _webhook() -> int:
 
 # The routes that the groundwork adds below the prefix of the API.
 GROUNDWORK: Table = {
-    "GET /jobs": signed_in(200, 200, 200, 200),
-    "POST /jobs/events/ticket": signed_in(200, 200, 200, 200),
-    "GET /jobs/events": signed_in(200, 200, 200, 200),
+    "GET /jobs": signed_in(200, 200, 200),
+    "POST /jobs/events/ticket": signed_in(200, 200, 200),
+    "GET /jobs/events": signed_in(200, 200, 200),
     # Of other people's jobs it shows nothing.
-    "GET /jobs/{job_id}/events": signed_in(200, 200, 200, 200),
-    "GET /jobs/{job_id}": signed_in(404, 200, 404, 200),
-    "POST /jobs/{job_id}/cancel": signed_in(404, 200, 404, 200),
-    "POST /jobs/{job_id}/retry": signed_in(403, 403, 403, 200),
+    "GET /jobs/{job_id}/events": signed_in(200, 200, 200),
+    "GET /jobs/{job_id}": signed_in(200, 404, 200),
+    "POST /jobs/{job_id}/cancel": signed_in(200, 404, 200),
+    "POST /jobs/{job_id}/retry": signed_in(403, 403, 200),
     "POST /webhooks/email": everybody(_webhook()),
-    "GET /suppressed-addresses": signed_in(403, 403, 403, 200),
-    "DELETE /suppressed-addresses/{email}": signed_in(403, 403, 403, 404),
+    "GET /suppressed-addresses": signed_in(403, 403, 200),
+    "DELETE /suppressed-addresses/{email}": signed_in(403, 403, 404),
 }
 
 

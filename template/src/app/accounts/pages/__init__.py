@@ -23,7 +23,7 @@ async def verify() -> Response:
         "Verify your address",
         "One click, and your account is ready.",
         button="Verify my address",
-        done="Your address is verified. You can close this page.",
+        done="Your address is verified: sign in with your password. You can close this page.",
         sends_to=f"{API}/auth/verify",
     )
 
@@ -32,10 +32,11 @@ async def verify() -> Response:
 async def confirm_email() -> Response:
     return _page(
         "Confirm your new address",
-        "One click, and your account uses this address.",
+        "With your password, and your account uses this address.",
         button="Use this address",
         done="Your account uses this address from now on. You can close this page.",
         sends_to=f"{API}/auth/confirm-email",
+        asks="current_password",
     )
 
 

@@ -20,7 +20,7 @@ form.addEventListener("submit", async (event) => {
     });
     says.textContent = reply.ok ? form.dataset.done : (await reply.json()).detail;
     // A link that is not valid stays so; another password may be good.
-    form.hidden = reply.ok || reply.status === 400;
+    form.hidden = reply.ok || [400, 409].includes(reply.status);
   } catch {
     says.textContent = "The service did not answer. Try again in a moment.";
   }
