@@ -39,7 +39,10 @@ JOB = """
     VALUES (gen_random_uuid(), 'durable.insert', '{{"number": -1}}', 'queued', 0, 0, '[]', {owner});
 """
 OWNER = "00000000-0000-7000-8000-000000000001"
-USER = f"INSERT INTO users (id, email, password_hash, admin) VALUES ('{OWNER}', 'a@example.org', '', false)"
+USER = f"""
+    INSERT INTO users (id, email, password_hash, admin, verified_at)
+    VALUES ('{OWNER}', 'a@example.org', 'x', false, now())
+"""
 
 
 @dataclass(frozen=True)

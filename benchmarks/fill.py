@@ -56,8 +56,9 @@ def _fill(service: Service, total: int) -> UUID:
     with psycopg.connect(service.database_url, autocommit=True) as connection:
         # Without triggers, nobody watches; and each owner is a user.
         connection.execute("SET session_replication_role = replica")
-        add = "INSERT INTO users (id, email, password_hash, admin) SELECT id, id || '@example.org', '', false"
-        connection.execute(f"{add} FROM unnest(%s::uuid[]) AS id".encode(), [people])
+        add = "INSERT INTO users (id, email, password_hash, admin, verified_at)"
+        values = "SELECT id, id || '@example.org', 'x', false, now() FROM unnest(%s::uuid[]) AS id"
+        connection.execute(f"{add} {values}".encode(), [people])
         connection.execute("INSERT INTO ticks (name) VALUES ('relay')")
         for first in range(1, total + 1, PORTION):
             last = min(first + PORTION - 1, total)

@@ -21,7 +21,7 @@ def main(people: int) -> None:
     audience = []
     with new_session() as session:
         for number in range(people):
-            user = User(email=f"{uuid4()}@example.org", verified_at=func.now())
+            user = User(email=f"{uuid4()}@example.org", password_hash="x", verified_at=func.now())
             session.add(user)
             session.flush()
             sign_in = SignIn(user_id=user.id, device="a benchmark", address="127.0.0.1")

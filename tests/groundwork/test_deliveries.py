@@ -53,7 +53,7 @@ def test_the_others_get_it(outbox: Outbox) -> None:
 
 
 def test_a_job_that_mails_them_fails_at_once_and_says_why(session: Session, run_job: RunJob) -> None:
-    bob = User(email="bob@example.org", password_hash="")
+    bob = User(email="bob@example.org")
     session.add(bob)
     session.flush()
     job = enqueue(session, send_welcome, user_id=bob.id)

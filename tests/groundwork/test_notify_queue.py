@@ -60,7 +60,7 @@ def fill_the_queue() -> None:
 
 def new_job() -> Job:
     with new_session() as session:
-        user = User(email="ada@example.org", password_hash="")
+        user = User(email="ada@example.org")
         session.add(session.scalar(select(User)) or user)
         session.flush()
         job = enqueue(session, housekeeping, owner=session.scalars(select(User.id)).one())

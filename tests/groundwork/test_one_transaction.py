@@ -20,7 +20,7 @@ Act = Callable[[Session], object]
 
 
 def add(session: Session, email: str = "") -> None:
-    session.add(User(email=email or f"{uuid4()}@example.org", password_hash=""))
+    session.add(User(email=email or f"{uuid4()}@example.org"))
     session.flush()
 
 
@@ -203,7 +203,7 @@ def test_before_its_first_write_a_task_may_give_its_connection_back(
 
 def test_what_was_only_added_is_not_lost_by_closing(session: Session, run_job: RunJob, then: Then) -> None:
     def act_with_an_unwritten_row(job: RunningJob) -> None:
-        job.session.add(User(email="ada@example.org", password_hash=""))
+        job.session.add(User(email="ada@example.org"))
         job.session.close()
 
     then(act_with_an_unwritten_row)

@@ -37,7 +37,7 @@ def test_effect_and_result_are_committed_together(session: Session, run_job: Run
 
 
 def test_what_is_not_committed_did_not_happen(session: Session, run_job: RunJob) -> None:
-    session.add(User(email="ada@example.org", password_hash=""))
+    session.add(User(email="ada@example.org"))
     job = enqueue(session, add_user, email="ada@example.org", flush=False)
     session.commit()
 

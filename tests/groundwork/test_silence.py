@@ -64,7 +64,7 @@ def test_the_end_of_an_attempt_is_not_waited_for(
 ) -> None:
     def write(job: RunningJob) -> None:
         # Each another one: the transaction of the first attempt is still open.
-        job.session.add(User(email=f"{job.attempt}@example.org", password_hash=""))
+        job.session.add(User(email=f"{job.attempt}@example.org"))
         job.session.flush()
         if job.attempt == 1:
             proxy.fall_silent()

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -19,6 +20,6 @@ def test_every_template_has_a_preview(page: TestClient, name: str) -> None:
 
 
 def test_a_template_that_cannot_be_rendered_says_why(page: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("groundwork.mail.outbox_page.example", lambda name: {"link": "https://example.org"})
+    monkeypatch.setattr("groundwork.mail.outbox_page.example", lambda name: {"at": datetime.now(UTC), "link": "x"})
 
     assert "&#39;hours&#39; is undefined" in page.get("/dev/mail/templates/verify").text

@@ -37,7 +37,7 @@ def then(job: RunningJob) -> None:
 
 @celery.task(base=JobTask, max_attempts=3, dont_autoretry_for=(PermanentFailure,))
 def add_user(job: RunningJob, email: str, flush: bool = True) -> Any:
-    user = User(email=email, password_hash="")
+    user = User(email=email)
     job.session.add(user)
     if flush:
         job.session.flush()
@@ -50,14 +50,14 @@ def add_users(job: RunningJob, count: int, seconds: float = 0) -> None:
     """Its effect are `count` users, each after so many seconds in the first attempt, and at once in others."""
     for done in range(count):
         job.progress(done, count)
-        job.session.add(User(email=f"{uuid4()}@example.org", password_hash=""))
+        job.session.add(User(email=f"{uuid4()}@example.org"))
         sleep(seconds if job.attempt == 1 else 0)
 
 
 @celery.task(base=JobTask, max_attempts=1, batch_size=3)
 def add_user_in_company(job: RunningJob, email: str) -> None:
     """A short job, whose message may have others."""
-    job.session.add(User(email=email, password_hash=""))
+    job.session.add(User(email=email))
     job.session.flush()
     then(job)
 
@@ -76,7 +76,7 @@ def act_in_company(job: RunningJob) -> None:
 @celery.task(base=JobTask)
 def hold_the_interpreter(job: RunningJob, seconds: int) -> None:
     """No other thread of its process runs meanwhile."""
-    job.session.add(User(email=f"{uuid4()}@example.org", password_hash=""))
+    job.session.add(User(email=f"{uuid4()}@example.org"))
     # Unlike CDLL it keeps the interpreter's lock.
     ctypes.PyDLL(None).sleep(seconds)
 

@@ -286,7 +286,9 @@ BREACHES = [
     ),
     Breach(
         "links: one of a deactivated account works",
-        replace("template/src/app/accounts/sign_ins.py.jinja", ", User.deactivated_at.is_(None))\n    user", ")\n    user"),
+        replace(
+            "template/src/app/accounts/sign_ins.py.jinja", ", User.deactivated_at.is_(None))\n    user", ")\n    user"
+        ),
         "groundwork/test_mailed_links.py::test_no_link_changes_a_deactivated_account_however_it_was_deactivated",
     ),
     Breach(
