@@ -78,6 +78,7 @@ def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_gets_a_notice
     wrong = client.post(f"{API}/auth/confirm-email", json=token | {"current_password": "not the password"})
     reply = client.post(f"{API}/auth/confirm-email", json=token | {"current_password": PASSWORD})
 
+    assert 'name="current_password"' in client.get("/account/confirm-email").text
     assert (click.status_code, wrong.status_code) == (422, 403)
     assert (confirm["To"], reply.status_code) == ("countess@example.org", 204)
     assert not can_sign_in(client, PASSWORD, "ada@example.org")

@@ -1,4 +1,4 @@
-"""The page at /admin, for administrators: users, jobs, mail and the audit log, to look at and to search.
+"""The page at /admin, for administrators: users, registrations, jobs, mail and the audit log, to look at and to search.
 
 What they do they do through the API. Delete this folder and its lines, as the guide says, and the rest stays.
 """
