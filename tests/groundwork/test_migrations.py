@@ -1,8 +1,10 @@
 from collections.abc import Iterator
 from enum import Enum
+from hashlib import sha256
+from uuid import uuid4
 
 import pytest
-from alembic.command import downgrade
+from alembic.command import downgrade, upgrade
 from alembic.config import Config
 from fastapi.testclient import TestClient
 from people import PASSWORD, can_sign_in
@@ -113,6 +115,39 @@ def test_a_migration_that_fails_is_seen_with_its_cause() -> None:
 
     with pytest.raises(ProgrammingError, match='relation "users" already exists'):
         run("migrate")
+
+
+@pytest.mark.usefixtures("own_database")
+def test_who_was_signed_in_before_refresh_tokens_were_of_the_sign_in_stays_signed_in() -> None:
+    downgrade(Config("alembic.ini"), "0003")
+    values = {"user": uuid4(), "sign_in": uuid4(), "used": b"used", "hash": sha256(b"given before").digest()}
+    with engine().begin() as connection:
+        for statement in (
+            """
+            INSERT INTO users (id, email, password_hash, admin, verified_at)
+            VALUES (%(user)s, 'ada@example.org', '$argon2', false, now())
+            """,
+            "INSERT INTO sign_ins (id, user_id, device, address) VALUES (%(sign_in)s, %(user)s, 'Firefox', '192.0.2.1')",
+            """
+            INSERT INTO tokens (hash, purpose, user_id, sign_in_id, expires_at, used_at) VALUES
+            (%(used)s, 'refresh', %(user)s, %(sign_in)s, now() + interval '1 day', now()),
+            (%(hash)s, 'refresh', %(user)s, %(sign_in)s, now() + interval '1 day', NULL)
+            """,
+        ):
+            connection.exec_driver_sql(statement, values)
+
+    upgrade(Config("alembic.ini"), "heads")
+
+    with TestClient(create_app()) as client:
+        tokens = [client.post(f"{API}/auth/refresh", json={"refresh_token": "given before"}).json()]
+        tokens.append(client.post(f"{API}/auth/refresh", json={"refresh_token": tokens[0]["refresh_token"]}).json())
+    assert "refresh_token" in tokens[1]
+    # And back: the newest token is a row again.
+    downgrade(Config("alembic.ini"), "0003")
+    newest = sha256(tokens[1]["refresh_token"].encode()).digest()
+    with engine().connect() as connection:
+        rows = connection.exec_driver_sql("SELECT hash FROM tokens WHERE used_at IS NULL").scalars().all()
+    assert rows == [newest]
 
 
 class Shade(Enum):

@@ -236,6 +236,27 @@ BREACHES = [
         "test_limits.py::test_passwords_of_one_address_are_tried_ten_times",
     ),
     Breach(
+        "the limit of an address: what one network is refused counts for all",
+        replace(
+            f"{GROUNDWORK}/http/throttle.py.jinja", "if email and not over and not known:", "if email and not known:"
+        ),
+        "groundwork/test_throttle.py::test_a_stranger_shuts_out_nobody_but_themselves",
+    ),
+    Breach(
+        "the mailbox: each of those who ask may fill it",
+        replace(
+            f"{GROUNDWORK}/http/throttle.py.jinja",
+            "not (over or await self._count(limit, _anywhere(limit, email)))",
+            "not over",
+        ),
+        "groundwork/test_throttle.py::test_mail_to_a_new_address_counts_for_its_mailbox_whoever_asks",
+    ),
+    Breach(
+        "the theft of a refresh token: it is answered for ever",
+        replace("template/src/app/accounts/sign_ins.py.jinja", "elif not again or ", "elif "),
+        "test_sign_ins.py::test_who_lost_the_answer_gets_the_same_token_again_for_half_a_minute",
+    ),
+    Breach(
         "the signature of a webhook",
         replace(
             f"{GROUNDWORK}/mail/callback.py",

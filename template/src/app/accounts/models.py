@@ -58,6 +58,7 @@ class SignIn(Base):
     """A device that is signed in, and its refresh tokens, each of which is exchanged for the next."""
 
     __tablename__ = "sign_ins"
+    __table_args__ = (UniqueConstraint("family"),)
 
     id: Mapped[UUID] = primary_key()
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -66,6 +67,9 @@ class SignIn(Base):
     address: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # Hashes of the first refresh token, with which every later one begins, and of the newest one.
+    family: Mapped[bytes | None] = mapped_column(LargeBinary)
+    newest_token: Mapped[bytes | None] = mapped_column(LargeBinary)
     ended_at: Mapped[datetime | None]
 
     @classmethod
@@ -75,13 +79,12 @@ class SignIn(Base):
 
 
 class Purpose(StrEnum):
-    REFRESH = "refresh"
     RESET = "reset"
     CHANGE_EMAIL = "change-email"
 
 
 class Token(Base):
-    """A secret that somebody was given, to be used once for one purpose. Only its hash is stored."""
+    """A secret that somebody was mailed, to be used once for one purpose. Only its hash is stored."""
 
     __tablename__ = "tokens"
 
@@ -89,9 +92,7 @@ class Token(Base):
     purpose: Mapped[str]
     # NULL: nobody has the address for which somebody asked.
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    # Of a refresh token: its family.
-    sign_in_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_ins.id", ondelete="CASCADE"), index=True)
-    # Of a mailed one: who knows it reads mail at this address.
+    # Who knows the secret reads mail at this address.
     email: Mapped[str | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]

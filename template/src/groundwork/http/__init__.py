@@ -15,7 +15,15 @@ from groundwork.http.problem import (
     problems,
 )
 from groundwork.http.throttle import Limit, Throttle, ThrottleDep, TooManyRequests
-from groundwork.http.tokens import TokenInvalid, derived_secrets, hash_secret, new_secret, read_token, sign_token
+from groundwork.http.tokens import (
+    TokenInvalid,
+    derived_secrets,
+    hash_secret,
+    new_secret,
+    read_token,
+    sign_token,
+    successors,
+)
 
 __all__ = [
     "UNCHANGED",
@@ -46,4 +54,5 @@ __all__ = [
     "problems",
     "read_token",
     "sign_token",
+    "successors",
 ]

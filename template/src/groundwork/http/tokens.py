@@ -13,7 +13,7 @@ import jwt
 
 from groundwork.settings import get_settings
 
-__all__ = ["TokenInvalid", "derived_secrets", "hash_secret", "new_secret", "read_token", "sign_token"]
+__all__ = ["TokenInvalid", "derived_secrets", "hash_secret", "new_secret", "read_token", "sign_token", "successors"]
 
 
 class TokenInvalid(Exception):
@@ -36,10 +36,25 @@ def derived_secrets(of: UUID) -> dict[bytes, str]:
     For a secret that a job gives away. Store the first hash when you enqueue the job, which makes the secret again:
     neither a row nor an argument has it.
     """
-    keys = [get_settings().secret_key, get_settings().secret_key_previous]
-    digests = [digest(key.encode(), b"link of job " + of.bytes, "sha256") for key in keys if key]
-    secrets = [urlsafe_b64encode(each).decode().rstrip("=") for each in digests]
+    secrets = _digests(b"link of job " + of.bytes)
     return {hash_secret(secret): secret for secret in secrets}
+
+
+def successors(secret: str) -> dict[bytes, str]:
+    """The secrets that follow a secret of `new_secret`, by their hashes: of SECRET_KEY first, then of SECRET_KEY_PREVIOUS.
+
+    They are the same each time, so that one can be given again though no row has it. All that follow each other begin
+    with the first one and a dot.
+    """
+    first = secret.partition(".")[0]
+    following = [f"{first}.{each}" for each in _digests(b"successor of " + secret.encode())]
+    return {hash_secret(each): each for each in following}
+
+
+def _digests(of: bytes) -> list[str]:
+    """By each key that is valid."""
+    keys = [get_settings().secret_key, get_settings().secret_key_previous]
+    return [urlsafe_b64encode(digest(key.encode(), of, "sha256")).decode().rstrip("=") for key in keys if key]
 
 
 def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: datetime | None = None) -> str:
