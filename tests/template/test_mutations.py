@@ -273,6 +273,12 @@ BREACHES = [
         "resend",
     ),
     Breach(
+        "the signature of a report that is not kept proves another one",
+        replace("variants/email/mailgun/webhook.py", "    callback.used_up.append(token)\n", ""),
+        "providers/test_provider.py::test_a_signature_of_a_report_that_was_not_kept_proves_no_other",
+        "mailgun",
+    ),
+    Breach(
         "administrators: anybody may list users",
         replace("template/src/app/accounts/auth.py.jinja", "    if not user.admin:\n        raise NotAdmin\n", ""),
         "test_permissions.py::test_every_route_answers_as_the_table_says",

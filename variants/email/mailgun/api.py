@@ -54,8 +54,8 @@ def token_of(said: Any) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:50]
 
 
-def signed(said: Any, at: float) -> Callback:
-    timestamp, token = f"{at:.0f}", token_of(said)
+def signed(said: Any, at: float, token: str = "") -> Callback:
+    timestamp, token = f"{at:.0f}", token or token_of(said)
     signature = hmac.new(KEY.encode(), f"{timestamp}{token}".encode(), "sha256").hexdigest()
     body = {"signature": {"timestamp": timestamp, "token": token, "signature": signature}, "event-data": said}
     return Callback("https://example.com/api/v1/webhooks/email", {}, {}, json.dumps(body).encode())

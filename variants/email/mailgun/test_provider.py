@@ -1,5 +1,6 @@
 """What is Mailgun's own; the rest is in test_provider_contract.py and test_provider_failures.py."""
 
+import json
 from contextlib import nullcontext
 from dataclasses import replace
 from time import time
@@ -9,10 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi.testclient import TestClient
 from provider_api import parts, signed
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from groundwork.mail.callback import CallbackRefused
 from groundwork.mail.events import Kind
 from groundwork.mail.message import Address, Attachment, Message
+from groundwork.mail.models import SuppressedAddress
 from groundwork.mail.provider import send
 from groundwork.mail.webhook import receive
 from groundwork.settings import get_settings
@@ -62,6 +66,37 @@ def test_a_signature_serves_for_one_event(agreed: None) -> None:
 
     # What is reported with an id that we have changes nothing.
     assert receive(forged).events[0].id == receive(real).events[0].id
+
+
+@pytest.mark.parametrize(
+    "first",
+    [{"event": "opened"}, {"event": "failed"}, BOUNCE | {"timestamp": 1000000000}],
+    ids=["of no use", "unreadable", "old"],
+)
+def test_a_signature_of_a_report_that_was_not_kept_proves_no_other(
+    agreed: None, client: TestClient, session: Session, first: dict[str, Any]
+) -> None:
+    real = signed(first, time())
+    forged = replace(real, body=json.dumps(real.json() | {"event-data": BOUNCE | {"timestamp": time()}}).encode())
+
+    answers = [client.post(urlsplit(said.url).path, content=said.body).status_code for said in (real, forged, forged)]
+
+    assert answers[0] in {200, 406}
+    assert answers[1:] == [200, 200]
+    assert session.scalars(select(SuppressedAddress)).all() == []
+
+
+def test_nothing_moves_from_the_token_to_the_time(agreed: None) -> None:
+    # As in Mailgun's own example: a token that begins with e0.
+    said = {"event": "opened"}
+    at = time()
+    body = signed(said, at, token="e0b5477167110d68991efc6b9f89f0a11066af27834600e123").json()
+    signature = body["signature"]
+    moved = signature | {"timestamp": signature["timestamp"] + "e0", "token": signature["token"].removeprefix("e0")}
+    forged = replace(signed(said, at), body=json.dumps({"signature": moved, "event-data": BOUNCE}).encode())
+
+    with pytest.raises(CallbackRefused, match="no time"):
+        receive(forged)
 
 
 @pytest.mark.parametrize(("hours", "heard"), [(8, 1), (10, 0)])

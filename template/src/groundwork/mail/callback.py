@@ -62,6 +62,8 @@ class Callback:
     query: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    # Of signatures that cover nothing of the report: each proves one, whether or not that one is kept.
+    used_up: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def header(self, name: str) -> str:
         if not (value := self.headers.get(name)):
