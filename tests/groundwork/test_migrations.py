@@ -18,7 +18,9 @@ from app.main import create_app
 from app.settings import API, get_settings
 from groundwork.data import Base, engine
 from groundwork.http import hash_secret
-from groundwork.testing import SetVariable
+from groundwork.jobs import Status, enqueue, housekeeping
+from groundwork.jobs.models import Tick
+from groundwork.testing import RunJob, SetVariable
 from groundwork.testing.environment import create_database, drop_database
 
 
@@ -115,6 +117,40 @@ def test_a_migration_that_fails_is_seen_with_its_cause() -> None:
 
     with pytest.raises(ProgrammingError, match='relation "users" already exists'):
         run("migrate")
+
+
+@pytest.fixture
+def owner(own_database: None, set_variable: SetVariable) -> Iterator[None]:
+    """The service's role owns its database and is nothing else, as compose.yaml has it."""
+    url = make_url(get_settings().database_url)
+    role, password = f"owner_{url.database}", "only-for-tests"
+    with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(f"""CREATE ROLE "{role}" LOGIN PASSWORD '{password}'""")
+        connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" OWNER TO "{role}"')
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+    set_variable("DATABASE_URL", url.set(username=role, password=password).render_as_string(hide_password=False))
+    yield
+    set_variable("DATABASE_URL", url.render_as_string(hide_password=False))
+    with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(f'REASSIGN OWNED BY "{role}" TO CURRENT_USER; DROP OWNED BY "{role}"')
+        connection.exec_driver_sql(f'DROP ROLE "{role}"')
+
+
+@pytest.mark.usefixtures("owner")
+def test_the_service_needs_no_superuser(session: Session, run_job: RunJob) -> None:
+    migrated = run("migrate")
+    job = enqueue(session, housekeeping)
+    session.commit()
+    run_job(job)
+    session.add(Tick(name="relay"))
+    session.commit()
+
+    assert migrated[0] == 0, migrated[1]
+    assert job.status == Status.SUCCEEDED
+    code, said = run("doctor")
+    assert code == 0, said
+    with TestClient(create_app()) as client:
+        assert client.get("/health/ready").status_code == 200
 
 
 @pytest.mark.usefixtures("own_database")
