@@ -1,7 +1,10 @@
 """What the provider reports is understood, and nobody else's report is believed."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
+from string import ascii_letters, digits
 from time import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,6 +72,33 @@ def test_what_was_changed_is_not_believed(carrier: Api, client: TestClient, what
     with pytest.raises(CallbackRefused):
         receive(changed[what])
     assert report(client, changed[what]) in {401, 406}
+
+
+def _guessed(said: Any, random: Random) -> Any:
+    """What a stranger would send in its place: half of it may be right."""
+    if isinstance(said, dict):
+        return {name: _guessed(value, random) for name, value in said.items()}
+    right = str(said)[: random.randrange(len(str(said)) // 2 + 1)]
+    return right + "".join(random.choices(ascii_letters + digits, k=len(str(said)) - len(right)))
+
+
+def _in_the_body(said: Any, random: Random) -> Any:
+    if not isinstance(said, dict):
+        return said
+    return {name: _guessed(value, random) if name.lower() == "signature" else value for name, value in said.items()}
+
+
+def test_fifty_forgeries_report_nothing(carrier: Api, client: TestClient, session: Session) -> None:
+    for number in range(50):
+        random = Random(number)
+        real = carrier.callback(event(Kind.COMPLAINED if Kind.COMPLAINED in Api.kinds else Kind.BOUNCED), time())
+        body = real.body
+        if b'ignature"' in body:
+            body = json.dumps(_in_the_body(real.json(), random)).encode()
+        forged = replace(real, headers=_guessed(real.headers, random), query=_guessed(real.query, random), body=body)
+        assert report(client, forged) in {401, 406}, forged
+
+    assert [session.scalars(select(table)).all() for table in (ReportedEvent, SuppressedAddress)] == [[], []]
 
 
 def test_nobody_is_believed_as_long_as_nothing_is_agreed(
