@@ -232,7 +232,7 @@ BREACHES = [
     ),
     Breach(
         "the limit of tries",
-        replace(f"{GROUNDWORK}/http/throttle.py.jinja", "if tries > bounds[key]]", "if tries > bounds[key] + 100]"),
+        replace(f"{GROUNDWORK}/http/throttle.py.jinja", "if tries > bounds[key]}", "if tries > bounds[key] + 100}"),
         "test_limits.py::test_passwords_of_one_address_are_tried_ten_times",
     ),
     Breach(
