@@ -231,6 +231,15 @@ BREACHES = [
         "groundwork/test_http.py::test_a_large_request_is_refused_whether_it_says_so_or_not",
     ),
     Breach(
+        "the codec of a body: the client chooses it",
+        replace(
+            f"{GROUNDWORK}/http/bounds.py",
+            "        elif any(_refused(kind, scope) for kind in kinds):\n",
+            "        elif False:\n",
+        ),
+        "groundwork/test_bounds.py::test_a_form_is_urlencoded_and_in_utf_8",
+    ),
+    Breach(
         "the limit of tries",
         replace(f"{GROUNDWORK}/http/throttle.py.jinja", "if tries > bounds[key]}", "if tries > bounds[key] + 100}"),
         "test_limits.py::test_passwords_of_one_address_are_tried_ten_times",

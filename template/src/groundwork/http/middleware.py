@@ -5,10 +5,10 @@ from asyncio import CancelledError, Task, create_task, current_task, get_running
 
 import structlog
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundwork.http.bounds import BodyLimit, BodyTooLarge, CookiesTooLarge, KindRefused
 from groundwork.http.problem import InternalError, Invalid, Problem, Unavailable, refuse, safe_headers
 from groundwork.http.request_log import RequestLog
 from groundwork.settings import Settings
@@ -29,23 +29,16 @@ class HostUnknown(Problem):
     status, code, title = 400, "host-unknown", "Host unknown"
 
 
-class BodyTooLarge(Problem):
-    """The request is larger than this service takes."""
-
-    status, code, title = 413, "content-too-large", "Content Too Large"
-    # Or the server would read the rest of it, however long, to reach the next request.
-    headers = {"Connection": "close"}
-
-
 class TimedOut(Problem):
     """It took too long, and was given up; try again later."""
 
     status, code, title = 503, "timed-out", "Timed out"
-    headers = {"Retry-After": "5"}
+    # Or a client that sends its body slowly would keep its connection.
+    headers = {"Retry-After": "5", "Connection": "close"}
 
 
 # What any route may answer.
-ANYWHERE = (HostUnknown, BodyTooLarge, Invalid, InternalError, TimedOut, Unavailable)
+ANYWHERE = (HostUnknown, BodyTooLarge, KindRefused, CookiesTooLarge, Invalid, InternalError, TimedOut, Unavailable)
 
 
 def protect(api: FastAPI, settings: Settings) -> None:
@@ -112,31 +105,6 @@ class KnownHosts:
 def _name(host: str) -> str:
     match = HOST.fullmatch(host)
     return match[1].lower().strip("[]") if match else ""
-
-
-class BodyLimit:
-    """Refuses what says that it is too large at once, and what does not once it is."""
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self.app, self.most = app, most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        length = dict(scope["headers"]).get(b"content-length", b"0") if scope["type"] == "http" else b"0"
-        if length.isdigit() and int(length) > self.most:
-            await refuse(BodyTooLarge(), scope, receive, send)
-            return
-        received = 0
-
-        async def receive_a_part() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.most:
-                # FastAPI takes every other exception for a body that it cannot read.
-                raise HTTPException(BodyTooLarge.status, BodyTooLarge.title, BodyTooLarge.headers)
-            return message
-
-        await self.app(scope, receive_a_part if scope["type"] == "http" else receive, send)
 
 
 class Timeout:

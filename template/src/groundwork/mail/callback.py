@@ -73,7 +73,8 @@ class Callback:
     def json(self) -> Any:
         """Raises CallbackRefused: what a provider signs is JSON."""
         try:
-            return json.loads(self.body)
+            # Of bytes it would guess the codec.
+            return json.loads(self.body.decode())
         except (ValueError, RecursionError):
             raise CallbackRefused("The body is not JSON.") from None
 

@@ -1,0 +1,111 @@
+"""What a request may bring along: the size of its cookies and its body, and the kind and the codec of the body."""
+
+from collections.abc import Iterable
+
+from fastapi.params import File
+from fastapi.routing import iter_route_contexts
+from python_multipart.multipart import parse_options_header
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from groundwork.http.problem import Problem, refuse
+
+__all__ = ["BodyLimit", "BodyTooLarge", "CookiesTooLarge", "KindRefused"]
+
+# Bytes of all cookies together. Python before 3.11.10 needs seconds for one of 50 kB.
+MOST_COOKIES = 8192
+# Others are for attacks: `punycode` takes quadratic time, `utf-7` and `unicode_escape` make halves of characters.
+UTF_8 = {b"utf-8", b"utf8", b"us-ascii"}
+
+
+class CookiesTooLarge(Problem):
+    """The cookies are larger than this service takes; delete them."""
+
+    status, code, title = 431, "cookies-too-large", "Cookies Too Large"
+
+
+class BodyTooLarge(Problem):
+    """The request is larger than this service takes."""
+
+    status, code, title = 413, "content-too-large", "Content Too Large"
+    # Or the server would read the rest of it, however long, to reach the next request.
+    headers = {"Connection": "close"}
+
+
+class KindRefused(Problem):
+    """Send JSON or an urlencoded form, in UTF-8; a route that takes files also takes multipart/form-data."""
+
+    status, code, title = 415, "unsupported-media-type", "Unsupported Media Type"
+
+
+class BodyLimit:
+    """Refuses what says that it is too large at once, and what does not once it is.
+
+    Bodies are UTF-8. Multipart forms are for routes that declare a file, and for mounted applications.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        length, cookies, kinds = b"0", 0, []
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                length = value
+            elif name == b"cookie":
+                cookies += len(value)
+            elif name == b"content-type":
+                kinds.append(value)
+        if cookies > MOST_COOKIES:
+            await refuse(CookiesTooLarge(), scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+        elif length.isdigit() and int(length) > self.most:
+            await refuse(BodyTooLarge(), scope, receive, send)
+        elif any(_refused(kind, scope) for kind in kinds):
+            await refuse(KindRefused(), scope, receive, send)
+        else:
+            await self.app(scope, self._receiving(receive, kinds), send)
+
+    def _receiving(self, receive: Receive, kinds: Iterable[bytes]) -> Receive:
+        received, json = 0, any(b"json" in kind.lower() for kind in kinds)
+
+        async def receive_a_part() -> Message:
+            nonlocal received
+            message = await receive()
+            body = message.get("body", b"")
+            received += len(body)
+            # FastAPI takes every other exception for a body that it cannot read.
+            if received > self.most:
+                raise HTTPException(BodyTooLarge.status, BodyTooLarge.title, BodyTooLarge.headers)
+            # UTF-16 or UTF-32, which Python's json reads too: no JSON in UTF-8 has a NUL.
+            if json and b"\0" in body:
+                raise HTTPException(400)
+            return message
+
+        return receive_a_part
+
+
+def _refused(kind: bytes, scope: Scope) -> bool:
+    """Whether a route may not read this kind; read here as by the library that reads the body."""
+    name, options = parse_options_header(kind)
+    if options.get(b"charset", b"utf-8").lower() not in UTF_8:
+        return True
+    return name.startswith(b"multipart/") and not _takes_files(scope)
+
+
+def _takes_files(scope: Scope) -> bool:
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    for route in iter_route_contexts(scope["app"].routes):
+        pattern, methods = getattr(route, "path_regex", None), getattr(route, "methods", None)
+        if pattern is None or isinstance(route.original_route, WebSocketRoute) or not pattern.match(path):
+            continue
+        if isinstance(route.original_route, Mount):
+            return True
+        if methods is None or scope["method"] in methods:
+            return isinstance(getattr(getattr(route, "body_field", None), "field_info", None), File)
+    return False
