@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.main import create_app
+from groundwork.server import Protocol
 from groundwork.testing import until
 
 
@@ -17,7 +18,7 @@ from groundwork.testing import until
 def serving() -> Iterator[tuple[str, FastAPI]]:
     """Its URL, and the API itself."""
     api = create_app()
-    server = uvicorn.Server(uvicorn.Config(api, port=0, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(api, port=0, http=Protocol, log_config=None))
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -16,7 +16,8 @@ from suite import execute, place
 __all__ = ["UVICORN", "await_api", "install", "launch"]
 
 UNWANTED = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-UVICORN = ("-m", "uvicorn", "--factory", "app.main:create_app", "--host", "127.0.0.1", "--port")
+HTTP = ("--http", "groundwork.server:Protocol")
+UVICORN = ("-m", "uvicorn", *HTTP, "--factory", "app.main:create_app", "--host", "127.0.0.1", "--port")
 
 
 def install(render: Path) -> tuple[Path, Path]:

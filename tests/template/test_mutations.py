@@ -231,6 +231,16 @@ BREACHES = [
         "groundwork/test_http.py::test_a_large_request_is_refused_whether_it_says_so_or_not",
     ),
     Breach(
+        "the bound of a head",
+        replace(f"{GROUNDWORK}/server.py", "self.size > MOST_BYTES or self.fields > MOST_FIELDS", "False"),
+        "groundwork/test_server.py::test_a_large_head_is_refused",
+    ),
+    Breach(
+        "the time of a head",
+        replace(f"{GROUNDWORK}/server.py", "        self.transport.abort()\n", ""),
+        "groundwork/test_server.py::test_a_connection_without_a_request_ends",
+    ),
+    Breach(
         "the codec of a body: the client chooses it",
         replace(
             f"{GROUNDWORK}/http/bounds.py",

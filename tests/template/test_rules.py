@@ -80,6 +80,11 @@ def test_an_orchestrator_waits_longer_than_the_api_does_for_its_clients() -> Non
     assert int(period[1]) > int(seconds[1])
 
 
+@pytest.mark.parametrize("file", ["Dockerfile", "src/groundwork/tools/dev.py"])
+def test_the_api_is_started_with_bounds_for_the_heads_of_requests(file: str) -> None:
+    assert '"--http", "groundwork.server:Protocol"' in (TEMPLATE / "template" / file).read_text()
+
+
 def test_only_one_service_of_compose_builds_the_image() -> None:
     """Several that make the same one at a time fail where Compose builds with Bake."""
     assert (TEMPLATE / "template/compose.yaml.jinja").read_text().count("    build:") == 1

@@ -1,4 +1,4 @@
-"""The API: `uvicorn --factory app.main:create_app`."""
+"""The API: `uvicorn --http groundwork.server:Protocol --factory app.main:create_app`."""
 
 from fastapi import FastAPI
 
