@@ -121,6 +121,7 @@ class Breach:
     breaks: Break
     missed_by: str
     provider: str = "outbox"
+    answers: tuple[tuple[str, str], ...] = ()
 
     @property
     def ring(self) -> str:
@@ -250,6 +251,24 @@ BREACHES = [
         "groundwork/test_bounds.py::test_a_form_is_urlencoded_and_in_utf_8",
     ),
     Breach(
+        "the connection: it is kept while a client sends",
+        replace(
+            f"{GROUNDWORK}/mail/routes.py.jinja",
+            "received: Annotated[Received, Depends(_received)], session: SessionDep",
+            "session: SessionDep, received: Annotated[Received, Depends(_received)]",
+        ),
+        "test_permissions.py::test_every_route_answers_as_the_table_says",
+        answers=(("database", "sync"),),
+    ),
+    Breach(
+        "the turn of who computes",
+        replace(
+            "template/src/app/accounts/routes/sign_ins.py.jinja", "dependencies=[COMPUTES], responses=", "responses="
+        ),
+        "groundwork/test_connections.py::test_no_route_keeps_a_connection_while_it_hashes",
+        answers=(("database", "sync"),),
+    ),
+    Breach(
         "the limit of tries",
         replace(f"{GROUNDWORK}/http/throttle.py.jinja", "if tries > bounds[key]}", "if tries > bounds[key] + 100}"),
         "test_limits.py::test_passwords_of_one_address_are_tried_ten_times",
@@ -355,7 +374,7 @@ def test_a_ring_misses_what_is_taken_from_it(tmp_path: Path, run_folder: RunFold
     mutant, project = tmp_path / "template", tmp_path / "project"
     snapshot(TEMPLATE, mutant)
     breach.breaks(mutant)
-    answers = {"email_provider": breach.provider}
+    answers = {"email_provider": breach.provider, **dict(breach.answers)}
     copier.run_copy(str(mutant), project, data=answers, defaults=True, quiet=True)
     if breach.ring:
         add_ring(project, breach.ring, breach.provider)

@@ -11,7 +11,7 @@ from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import drop_lost
 from groundwork.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["SessionDep", "Sessions", "open_sessions"]
+__all__ = ["SessionDep", "Sessions", "held", "open_sessions"]
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -41,6 +41,11 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     sessions: Sessions = request.app.state.sessions
     async with sessions() as session:
         yield session
+
+
+def held(sessions: Sessions) -> int:
+    """The connections that are kept for requests now, for tests."""
+    return int(sessions.kw["bind"].pool.checkedout())
 
 
 # scope="function" gives the connection back before the response is sent.

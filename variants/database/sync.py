@@ -1,7 +1,7 @@
 """The database session of a web request."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated
 
 from anyio import Semaphore, fail_after, to_thread
@@ -9,11 +9,12 @@ from fastapi import Depends, Request
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from groundwork.data.computing import at_a_time
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import expect_answers
 from groundwork.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["SessionDep", "Sessions", "open_sessions"]
+__all__ = ["SessionDep", "Sessions", "held", "open_sessions"]
 
 
 class Sessions(sessionmaker[Session]):
@@ -28,22 +29,23 @@ async def open_sessions() -> AsyncIterator[Sessions]:
     settings = get_settings()
     # A request keeps its connection while it waits for a thread. If other requests could block
     # every thread while they wait for a connection, nothing would move. So: as many requests as
-    # connections, as many threads again, and one overflow connection for each of those.
+    # connections, and at most as many that compute, a thread for each of them, and one connection
+    # more than they hold.
     size = settings.database_pool_size
     engine = create_engine(
         settings.database_url,
         pool_size=size,
-        max_overflow=size,
+        max_overflow=size + 1,
         pool_timeout=10,
         hide_parameters=True,
         connect_args=CONNECT_ARGS,
     )
     # Nobody can take the connection from the thread of a request that was given up.
     expect_answers(with_server_settings(engine), settings.request_timeout_seconds)
-    to_thread.current_default_thread_limiter().total_tokens = size
+    to_thread.current_default_thread_limiter().total_tokens = size + at_a_time()
     # Closed means over: what a thread still does for a request that was given up is not written.
     sessions = Sessions(engine, expire_on_commit=False, close_resets_only=False)
-    sessions.turn = Semaphore(size)
+    sessions.turn = Semaphore(size, max_value=size)
     try:
         yield sessions
     finally:
@@ -53,14 +55,28 @@ async def open_sessions() -> AsyncIterator[Sessions]:
 async def get_session(request: Request) -> AsyncIterator[Session]:
     """One session per request. The route commits; what it does not commit is rolled back."""
     sessions: Sessions = request.app.state.sessions
+    # A request that computes has its turn already.
+    async with nullcontext() if hasattr(request.state, "computes") else _turn(sessions):
+        session = sessions()
+        try:
+            yield session
+        finally:
+            await to_thread.run_sync(session.close)
+
+
+@asynccontextmanager
+async def _turn(sessions: Sessions) -> AsyncIterator[None]:
     with fail_after(10):
         await sessions.turn.acquire()
-    session = sessions()
     try:
-        yield session
+        yield
     finally:
-        await to_thread.run_sync(session.close)
         sessions.turn.release()
+
+
+def held(sessions: Sessions) -> int:
+    """The connections that are kept for requests now, for tests."""
+    return (sessions.turn.max_value or 0) - sessions.turn.value
 
 
 # scope="function" gives the connection back before the response is sent.

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import Semaphore
 from fastapi import FastAPI
 
 from groundwork.data import open_sessions
+from groundwork.data.computing import at_a_time
 from groundwork.http import docs_routes, problems
 from groundwork.http.middleware import ANYWHERE, protect
 from groundwork.http.problem import add_problem_handlers
@@ -23,6 +25,7 @@ async def lifespan(api: FastAPI) -> AsyncIterator[None]:
     """The pool and the hub of one process, for as long as it serves."""
     async with open_sessions() as sessions, open_streams() as (feed, hub):
         api.state.sessions, api.state.feed, api.state.hub = sessions, feed, hub
+        api.state.computing = Semaphore(at_a_time())
         yield
 
 

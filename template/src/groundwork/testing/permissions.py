@@ -1,14 +1,17 @@
 """The table of permissions: who gets which status from which route."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
+from starlette.requests import Request
 
+from groundwork.data.request_session import held
 from groundwork.jobs import Job, Status, enqueue, housekeeping
 from groundwork.mail.callback import Callback, CallbackRefused, NothingAgreed
 from groundwork.mail.webhook import receive
@@ -91,7 +94,8 @@ def statuses(
     """Ask each route once, for a thing of the owner's, with `headers`; returns the statuses.
 
     `targets` make what a parameter of a path names; a parameter without one gets an id that nothing has. After a request
-    that changed something, things and headers are new.
+    that changed something, things and headers are new. No route may wait for a body while it keeps a connection to the
+    database: raises AssertionError.
     """
     known: dict[str, Target] = {"job_id": _job, "email": lambda *_: "nobody@example.org", **targets}
     answers: dict[str, int] = {}
@@ -104,11 +108,31 @@ def statuses(
                 made[name] = known[name](session, owner) if name in known else uuid4()
         if path.endswith("/retry"):
             _cancelled(session, made["job_id"])
-        reply = client.request(method, path.format(**made), headers=current, **bodies.get(route, {}))
+        with _connections_kept(client) as kept:
+            reply = client.request(method, path.format(**made), headers=current, **bodies.get(route, {}))
+        assert not kept, f"{route} waits for the body with a connection; declare what reads it before the session."
         answers[route] = reply.status_code
         if method != "GET" and reply.is_success:
             current, made = headers(), {}
     return answers
+
+
+@contextmanager
+def _connections_kept(client: TestClient) -> Iterator[list[int]]:
+    """How many connections a request keeps each time that it begins to read its body, if any."""
+    kept: list[int] = []
+    stream, api = Request.stream, cast("FastAPI", client.app)
+
+    async def watched(request: Request) -> AsyncIterator[bytes]:
+        kept.extend([number] if (number := held(api.state.sessions)) else [])
+        async for part in stream(request):
+            yield part
+
+    Request.stream = watched  # type: ignore[assignment,method-assign]
+    try:
+        yield kept
+    finally:
+        Request.stream = stream  # type: ignore[method-assign]
 
 
 def routes_of(api: FastAPI) -> set[str]:
