@@ -1,6 +1,7 @@
 """What one client can send to keep a process busy, and the bounds of it."""
 
 from collections.abc import Iterator
+from time import process_time
 from typing import Annotated
 
 import pytest
@@ -9,6 +10,7 @@ from fastapi.testclient import TestClient
 from people import PASSWORD
 
 from app.accounts.models import User
+from app.accounts.passwords import easily_guessed
 from app.main import create_app
 from app.settings import API
 
@@ -111,3 +113,19 @@ def test_cookies_have_a_bound(client: TestClient) -> None:
     assert [reply.status_code for reply in replies] == [431] * 2
     assert {reply.json()["type"] for reply in replies} == {"urn:problem:cookies-too-large"}
     assert client.get("/health/live", headers=some).status_code == 200
+
+
+def test_no_password_keeps_a_process_busy(client: TestClient) -> None:
+    """This one has 736 readings, each of which took as long as an ordinary password."""
+    chosen = "t<75{A[(9slo@d5!0t-$6sd+<.{5l|41"
+    new = {"email": "ada@example.org", "password": chosen}
+    client.post(f"{API}/users", json=new | {"password": "four words of mine"})
+
+    began = process_time()
+    reply = client.post(f"{API}/users", json=new)
+
+    assert reply.status_code == 202
+    assert process_time() - began < 0.2
+    # What is looked at of it is enough.
+    assert easily_guessed("1!|7+({[4@" + chosen, "") == ""
+    assert easily_guessed("p4$$w0rd", "") != ""
