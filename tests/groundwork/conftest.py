@@ -11,6 +11,7 @@ from work import Then
 
 from groundwork.jobs.models import Tick
 from groundwork.settings import get_settings
+from groundwork.testing import SetVariable
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,13 @@ def loss_noticed(client: TestClient) -> Iterator[None]:
     yield
     for _ in range(get_settings().database_pool_size):
         client.get("/health/ready")
+
+
+@pytest.fixture
+def monitor(set_variable: SetVariable) -> dict[str, str]:
+    """The headers of a client that may read how jobs move."""
+    set_variable("HEALTH_TOKEN", "of-a-monitor-" * 3)
+    return {"Authorization": f"Bearer {get_settings().health_token}"}
 
 
 @pytest.fixture

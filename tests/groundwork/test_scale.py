@@ -83,10 +83,10 @@ def _rows(node: Mapping[str, Any]) -> int:
 
 @pytest.mark.usefixtures("relay_looked")
 def test_readiness_knows_the_oldest_of_all_queues_by_a_few_rows(
-    client: TestClient, table: Session, statements: list[Statement]
+    client: TestClient, table: Session, statements: list[Statement], monitor: dict[str, str]
 ) -> None:
     fill(table, "'queued'", queue="'queue ' || n % 3")
-    client.get("/health/ready")
+    client.get("/health/ready", headers=monitor)
     rows = sum(rows_read(statement) for statement in statements)
 
     waited = []
@@ -98,7 +98,7 @@ def test_readiness_knows_the_oldest_of_all_queues_by_a_few_rows(
     ):
         table.execute(text(change))
         table.commit()
-        waited.append(client.get("/health/ready").json()["waiting_seconds"])
+        waited.append(client.get("/health/ready", headers=monitor).json()["waiting_seconds"])
 
     assert rows < 50
     assert [round(seconds, -1) for seconds in waited] == [0, 50, 70]

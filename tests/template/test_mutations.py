@@ -274,6 +274,11 @@ BREACHES = [
         "groundwork/test_bounds.py::test_no_password_keeps_a_process_busy",
     ),
     Breach(
+        "the figures of the service are for everybody",
+        replace(f"{GROUNDWORK}/http/tokens.py", "return secret is not None and", "return True or"),
+        "groundwork/test_health.py::test_strangers_learn_only_that_the_service_answers",
+    ),
+    Breach(
         "the limit of tries",
         replace(f"{GROUNDWORK}/http/throttle.py.jinja", "if tries > bounds[key]}", "if tries > bounds[key] + 100}"),
         "test_limits.py::test_passwords_of_one_address_are_tried_ten_times",

@@ -4,16 +4,18 @@ from base64 import urlsafe_b64encode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from hmac import digest
+from hmac import compare_digest, digest
 from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
 import jwt
+from starlette.requests import HTTPConnection
 
 from groundwork.settings import get_settings
 
-__all__ = ["TokenInvalid", "derived_secrets", "hash_secret", "new_secret", "read_token", "sign_token", "successors"]
+__all__ = ["TokenInvalid", "bears", "derived_secrets", "hash_secret", "new_secret", "read_token", "sign_token"]
+__all__ += ["successors"]
 
 
 class TokenInvalid(Exception):
@@ -55,6 +57,12 @@ def _digests(of: bytes) -> list[str]:
     """By each key that is valid."""
     keys = [get_settings().secret_key, get_settings().secret_key_previous]
     return [urlsafe_b64encode(digest(key.encode(), of, "sha256")).decode().rstrip("=") for key in keys if key]
+
+
+def bears(request: HTTPConnection, secret: str | None) -> bool:
+    """Whether the request has `Authorization: Bearer <secret>`; never without a secret."""
+    given = request.headers.get("Authorization", "")
+    return secret is not None and compare_digest(given.encode(), f"Bearer {secret}".encode())
 
 
 def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: datetime | None = None) -> str:

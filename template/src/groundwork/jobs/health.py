@@ -35,8 +35,13 @@ async def live() -> Health:
 
 
 @health_routes.get("/ready")
-async def ready(seconds: Annotated[tuple[float | None, float], Depends(movement)]) -> Readiness:
-    """The database answers too; 503 otherwise. Jobs that do not move are said, but are no reason to refuse requests."""
+async def ready(seconds: Annotated[tuple[float | None, float] | None, Depends(movement)]) -> Readiness | Health:
+    """The database answers too; 503 otherwise. Jobs that do not move are no reason to refuse requests.
+
+    With HEALTH_TOKEN as bearer token the answer also says whether jobs move.
+    """
+    if seconds is None:
+        return Health()
     detail = complaint(*seconds)
     relay_seconds, waiting_seconds = seconds
     return Readiness(
