@@ -112,6 +112,37 @@ def test_other_names_are_refused_but_for_probes(set_variable: SetVariable) -> No
     assert [known.status_code, probe.status_code, broken.status_code] == [401, 200, 400]
 
 
+def test_in_development_only_this_machine_has_names(set_variable: SetVariable) -> None:
+    """A page of another name, which its DNS lets lead to this machine, is refused: it would read /dev/mail."""
+    hosts = [
+        "evil.example:8000",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost:8000",
+        "127.0.0.1:8000",
+    ]
+    hosts += ["[::1]:8000", "192.168.1.7"]
+
+    set_variable("ENVIRONMENT", "development")
+
+    with made_anew() as client:
+        codes = [client.get("/dev/mail", headers={"Host": host}).status_code for host in hosts]
+
+    assert codes == [400] * 3 + [200] * 4
+
+
+def test_in_development_other_names_can_be_given(set_variable: SetVariable) -> None:
+    set_variable("ENVIRONMENT", "development")
+    set_variable("TRUSTED_HOSTS", "box.example")
+
+    with made_anew() as client:
+        codes = [
+            client.get("/dev/mail", headers={"Host": host}).status_code for host in ("box.example", "evil.example")
+        ]
+
+    assert codes == [200, 400]
+
+
 def test_a_large_request_is_refused_whether_it_says_so_or_not(set_variable: SetVariable) -> None:
     set_variable("MAX_BODY_BYTES", "2048")
     large = b'{"email": "' + b"a" * 3000 + b'"}'

@@ -34,6 +34,14 @@ def test_an_international_domain_is_sent_in_its_ascii_form() -> None:
     assert Address("ada@bücher.example.org").email == "ada@xn--bcher-kva.example.org"
 
 
+def test_nobody_else_on_the_machine_reads_the_outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "mail_outbox", str(tmp_path / "new" / "outbox"))
+
+    file = Path(deliver(message(), idempotency_key="0001"))
+
+    assert [path.stat().st_mode & 0o777 for path in (file, file.parent)] == [0o600, 0o700]
+
+
 def test_the_outbox_holds_files_that_a_person_can_read(outbox: Outbox) -> None:
     mail = message(subject="Grüße 👋", text="Über https://example.org/?a=b\n")
 

@@ -279,6 +279,25 @@ BREACHES = [
         "groundwork/test_health.py::test_strangers_learn_only_that_the_service_answers",
     ),
     Breach(
+        "DNS rebinding in development",
+        replace(
+            f"{GROUNDWORK}/http/middleware.py",
+            '    if settings.environment == "test":',
+            '    if settings.environment != "production":',
+        ),
+        "groundwork/test_http.py::test_in_development_only_this_machine_has_names",
+    ),
+    Breach(
+        "the outbox is for everybody on the machine",
+        replace(f"{GROUNDWORK}/mail/outbox.py", "flags, 0o600)", "flags)"),
+        "groundwork/test_mail.py::test_nobody_else_on_the_machine_reads_the_outbox",
+    ),
+    Breach(
+        "the password in a URL",
+        replace(f"{GROUNDWORK}/tools/terminal.py", 'if name in {"host", "port"}', "if True"),
+        "groundwork/test_doctor.py::test_the_doctor_shows_no_password",
+    ),
+    Breach(
         "the limit of tries",
         replace(f"{GROUNDWORK}/http/throttle.py.jinja", "if tries > bounds[key]}", "if tries > bounds[key] + 100}"),
         "test_limits.py::test_passwords_of_one_address_are_tried_ten_times",

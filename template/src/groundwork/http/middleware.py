@@ -2,6 +2,7 @@
 
 import re
 from asyncio import CancelledError, Task, create_task, current_task, get_running_loop, timeout
+from ipaddress import ip_address
 
 import structlog
 from fastapi import FastAPI
@@ -56,16 +57,20 @@ def protect(api: FastAPI, settings: Settings) -> None:
             max_age=600,
         )
     if hosts := _known_hosts(settings):
-        api.add_middleware(KnownHosts, hosts=hosts)
+        # In development too: a page whose name leads to this machine, by DNS rebinding, would read /dev/mail.
+        api.add_middleware(KnownHosts, hosts=hosts, addresses=settings.environment == "development")
     api.add_middleware(SafeHeaders, headers=safe_headers())
     api.add_middleware(RequestLog)
 
 
 def _known_hosts(settings: Settings) -> list[str]:
-    """In lower case; empty: any."""
+    """Names in lower case; empty: any."""
     if settings.trusted_hosts:
         return [host.lower() for host in settings.listed(settings.trusted_hosts)]
-    return [str(settings.public_url.host)] if settings.environment == "production" else []
+    if settings.environment == "test":
+        return []
+    ours = str(settings.public_url.host).strip("[]")
+    return [ours] if settings.environment == "production" else [ours, "localhost"]
 
 
 class SafeHeaders:
@@ -87,19 +92,29 @@ class SafeHeaders:
 
 
 class KnownHosts:
-    """Refuses other names than ours, but for the probes of container platforms, which ask by address."""
+    """Refuses other names than ours, but for the probes of container platforms, which ask by address.
 
-    def __init__(self, app: ASGIApp, hosts: list[str]) -> None:
-        self.app, self.hosts = app, frozenset(hosts)
+    In development people ask by address too, by that of a container or from another machine.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: list[str], addresses: bool) -> None:
+        self.app, self.hosts, self.addresses = app, frozenset(hosts), addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and not scope["path"].startswith("/health/"):
             # More than one is a trick: others might read another one than we do.
             given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-            if len(given) != 1 or _name(given[0]) not in self.hosts:
+            if len(given) != 1 or not self._known(_name(given[0])):
                 await refuse(HostUnknown(), scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _known(self, name: str) -> bool:
+        try:
+            ip_address(name)
+        except ValueError:
+            return name in self.hosts
+        return self.addresses or name in self.hosts
 
 
 def _name(host: str) -> str:

@@ -1,5 +1,6 @@
 """Keeps mail where a developer reads it: .eml files in a folder, or a catcher such as Mailpit."""
 
+import os
 import re
 import smtplib
 from pathlib import Path
@@ -25,12 +26,14 @@ def send(message: Message, idempotency_key: str) -> str:
             raise TemporaryFailure(f"MAIL_OUTBOX={place} does not answer: {error!r}") from error
         return str(email["Message-ID"])
     folder = Path(place)
-    folder.mkdir(parents=True, exist_ok=True)
+    # Links in mail sign people in: nobody else on this machine may read it.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Job ids are in order of time, and so are the files.
     words = re.sub(r"[^a-z0-9]+", "-", message.subject.lower()).strip("-")
     file = folder / f"{idempotency_key}-{words[:40]}.eml"
     # Whoever looks meanwhile sees a whole message or none.
     part = file.with_suffix(".part")
-    part.write_bytes(email.as_bytes(policy=email.policy.clone(linesep="\n")))
+    with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as written:
+        written.write(email.as_bytes(policy=email.policy.clone(linesep="\n")))
     part.replace(file)
     return str(file)

@@ -91,7 +91,7 @@ def development() -> Iterator[TestClient]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ENVIRONMENT", "development")
         get_settings.cache_clear()
-        with TestClient(_create_app(), raise_server_exceptions=False) as client:
+        with TestClient(_create_app(), "http://localhost", raise_server_exceptions=False) as client:
             yield client
     get_settings.cache_clear()
     configure_logging()

@@ -16,6 +16,7 @@ from watchfiles import PythonFilter, awatch
 
 from groundwork.configuration import configuration
 from groundwork.tools.dev_environment import FOLDER
+from groundwork.tools.terminal import place_of
 
 __all__ = ["serve"]
 
@@ -116,8 +117,8 @@ async def _say_when_ready(host: str, port: int, environment: Mapping[str, str]) 
         "",
         f"API       {url}",
         f"Docs      {url}/docs",
-        f"Mail      {url}/dev/mail   (kept in {environment['MAIL_OUTBOX']})",
-        f"Database  {environment['DATABASE_URL']}",
+        f"Mail      {url}/dev/mail   (kept in {place_of(environment['MAIL_OUTBOX'])})",
+        f"Database  {place_of(environment['DATABASE_URL'])}",
         "",
         f"Ctrl-C stops everything. The data stays in {FOLDER}/.",
         "",

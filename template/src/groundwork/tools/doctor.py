@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from urllib.parse import unquote
 
 from alembic import command
 from alembic.config import Config
@@ -26,6 +25,7 @@ from groundwork.mail import provider
 from groundwork.mail.delivery import our_address
 from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
 from groundwork.settings import Settings, SettingsInvalid, get_settings
+from groundwork.tools.terminal import place_of
 
 __all__ = ["Finding", "alembic_config", "examine", "migrations"]
 
@@ -59,7 +59,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Finding:
-    place = _without_password(settings.database_url)
+    place = place_of(settings.database_url)
     try:
         with engine().connect() as connection:
             version = connection.scalar(text("SHOW server_version"))
@@ -169,7 +169,7 @@ def _schedule() -> Finding:
 
 
 def _broker(settings: Settings) -> Finding:
-    place = _without_password(settings.broker_url)
+    place = place_of(settings.broker_url)
     if settings.in_memory_broker:
         return Finding("broker", True, "none: the relay feeds the worker in its own process")
     if not settings.broker_url.startswith(SCHEMES):
@@ -187,14 +187,9 @@ def _mail(settings: Settings) -> Finding:
     try:
         sender = f"from {our_address()}"
         if settings.mail_dry_run:
-            return Finding("mail", True, f"dry run: kept in {settings.mail_outbox}, {sender}")
+            return Finding("mail", True, f"dry run: kept in {place_of(settings.mail_outbox)}, {sender}")
         return Finding("mail", True, f"{provider.check()}, {sender}")
     except (ProviderMisconfigured, SettingsInvalid) as error:
         return Finding("mail", False, str(error), "see the settings in docs/guide.md")
     except TemporaryFailure as error:
         return Finding("mail", False, str(error), "try again later")
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = unquote(url).partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
