@@ -54,24 +54,24 @@ def test_the_doctor_tells_why_there_is_no_database(set_variable: SetVariable) ->
     remedy = "->  start it, or correct DATABASE_URL"
     assert [code for code, _ in said] == [1, 1]
     assert f'FATAL:  database "nowhere" does not exist  {remedy}' in said[0][1]
-    assert f"no connection to postgresql://127.0.0.1:1/app: Connection refused  {remedy}" in said[1][1]
+    assert f"no connection to postgresql://ada@127.0.0.1:1/app: Connection refused  {remedy}" in said[1][1]
     assert "secret-word" not in said[1][1]
 
 
 @pytest.mark.parametrize(
     ("name", "url", "shown"),
     [
-        ("DATABASE_URL", "postgresql://ada@127.0.0.1:1/app?password=secret-word", "postgresql://127.0.0.1:1/app:"),
+        ("DATABASE_URL", "postgresql://ada@127.0.0.1:1/app?password=secret-word", "postgresql://ada@127.0.0.1:1/app:"),
         (
             "DATABASE_URL",
             "postgresql://ada@:1/app?host=%2Ftmp%2Fnowhere&sslpassword=secret-word",
-            "postgresql://:1/app?host=/tmp/nowhere:",
+            "postgresql://ada@:1/app?host=/tmp/nowhere:",
         ),
         ("BROKER_URL", "nonsense://x/0?password=secret-word", "nonsense://x/0 is"),
-        ("BROKER_URL", "nonsense://:secret-@word@x;nonsense://:secret-word@y", "nonsense://y is"),
+        ("BROKER_URL", "nonsense://:secret-@word@x;nonsense://:secret-word@y", "nonsense://@y is"),
         ("BROKER_URL", "nonsense://:secret-?word@x/0", "nonsense://... is"),
         ("BROKER_URL", "nonsense://x/0?password=secret-@word", "nonsense://... is"),
-        ("MAIL_OUTBOX", "smtp://ada:secret-word@127.0.0.1:1025", "kept in smtp://127.0.0.1:1025,"),
+        ("MAIL_OUTBOX", "smtp://ada:secret-word@127.0.0.1:1025", "kept in smtp://ada@127.0.0.1:1025,"),
     ],
 )
 def test_the_doctor_shows_no_password(set_variable: SetVariable, name: str, url: str, shown: str) -> None:

@@ -14,12 +14,13 @@ def stop(sentence: str) -> typer.Exit:
 
 
 def place_of(url: str) -> str:
-    """The URL without its user, its passwords and what else it may say of them; a path stays as it is."""
+    """The URL without its password, and of its parameters those that say where it leads; a path stays as it is."""
     scheme, found, rest = url.partition("://")
     place, _, query = rest.partition("?")
     if "@" in query:
         # A part of a password, on one side of it or the other.
         place, query = "...", ""
     parameters = "&".join(f"{name}={value}" for name, value in parse_qsl(query) if name in {"host", "port"})
-    shown = unquote(place.rpartition("@")[2]) + (f"?{parameters}" if parameters else "")
+    user, at, host = place.rpartition("@")
+    shown = unquote(user.partition(":")[0] + at + host) + (f"?{parameters}" if parameters else "")
     return f"{scheme}://{shown}" if found else url
