@@ -145,6 +145,16 @@ BREACHES = [
         "groundwork/test_runner.py::test_a_message_delivered_three_times_has_one_effect",
     ),
     Breach(
+        "the claim: of whatever task the job is",
+        replace(f"{GROUNDWORK}/jobs/transitions.py", 'Job.task == bindparam("its_task"), Job.status', "Job.status"),
+        "groundwork/test_hostile_messages.py::test_a_message_runs_no_other_task_than_that_of_the_job",
+    ),
+    Breach(
+        "the worker: Celery's own consumer",
+        replace(f"{GROUNDWORK}/jobs/worker.py", '        "worker_consumer": "groundwork.jobs.consumer:CarefulConsumer",\n', ""),
+        "groundwork/test_hostile_messages.py::test_a_worker_drops_what_it_cannot_understand_and_goes_on",
+    ),
+    Breach(
         "one transaction: the effect is committed before the result",
         replace(
             f"{GROUNDWORK}/jobs/attempt.py",

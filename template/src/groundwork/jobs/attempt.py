@@ -20,7 +20,7 @@ from groundwork.jobs.job_session import JobSession
 from groundwork.jobs.notices import pass_on
 from groundwork.jobs.one_transaction import BEHIND, TaskFault, guarded
 from groundwork.jobs.running_job import Final, JobCancelled, LeaseLost, RunningJob, as_json, as_text
-from groundwork.jobs.transitions import CLAIM, FAIL, RETRY, STILL_MINE, STOP_CANCELLED, SUCCEED
+from groundwork.jobs.transitions import CLAIM, FAIL, OF_OTHER_TASKS, RETRY, STILL_MINE, STOP_CANCELLED, SUCCEED
 from groundwork.jobs.worker import place
 
 if TYPE_CHECKING:
@@ -137,16 +137,21 @@ class Attempt:
 
 
 def claim(task: "JobTask", job_ids: Sequence[UUID], connection: Connection) -> list[Attempt]:
-    """Begin an attempt at each job that may run; jobs that ended, run elsewhere or wait are left out.
+    """Begin an attempt at each job that may run; jobs that ended, run elsewhere, wait or have another task are left out.
 
     A message may be delivered twice.
     """
     token = uuid4()
-    claim = {"job_ids": job_ids, "new_token": token, "me": place(task.request.id), "lease": lease()}
+    these = {"job_ids": job_ids, "its_task": task.name}
+    claim = these | {"new_token": token, "me": place(task.request.id), "lease": lease()}
     # One statement is one transaction, and one round trip: nothing began one before.
     rows = connection.execute(CLAIM, claim).all()
     connection.commit()
     pass_on(connection)
+    if len(rows) < len(job_ids):
+        for job_id in connection.scalars(OF_OTHER_TASKS, these):
+            log.error("a message names another task than its job, and is dropped", job_id=str(job_id), task=task.name)
+        connection.rollback()
     # The oldest first.
     return [Attempt(task, row, token) for row in sorted(rows, key=lambda row: row.id)]
 

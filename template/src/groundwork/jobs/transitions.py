@@ -66,9 +66,11 @@ MINE = update(Job).where(Job.id == bindparam("job_id"), Job.token == bindparam("
 FINISHED = IDLE | {"due_at": None, "published_at": None, "finished_at": func.clock_timestamp()}
 REASON = bindparam("reason", type_=String)
 
+_these = Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid)))
+# Of the task that the message names: another one has other arguments, and another effect.
 CLAIM = (
     update(Job)
-    .where(Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), Job.status == Status.QUEUED, Job.run_at <= NOW)
+    .where(_these, Job.task == bindparam("its_task"), Job.status == Status.QUEUED, Job.run_at <= NOW)
     .values(
         status=Status.RUNNING,
         token=bindparam("new_token"),
@@ -88,6 +90,7 @@ CLAIM = (
         func.set_config("synchronous_commit", "off", True),
     )
 )
+OF_OTHER_TASKS = select(Job.id).where(_these, Job.task != bindparam("its_task"))
 EXTEND = MINE.values(due_at=_after("lease"))
 PROGRESS = MINE.values(due_at=_after("lease"), progress=bindparam("seen")).returning(_cancelled)
 # Only in the transaction that the runner began.
