@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -16,9 +17,11 @@ from groundwork.testing import until
 
 @contextmanager
 def serving() -> Iterator[tuple[str, FastAPI]]:
-    """Its URL, and the API itself."""
+    """Its URL, and the API itself, with the bound for messages that the image has."""
     api = create_app()
-    server = uvicorn.Server(uvicorn.Config(api, port=0, http=Protocol, log_config=None))
+    _, most = Path("Dockerfile").read_text().split('"--ws-max-size", "')
+    config = uvicorn.Config(api, port=0, http=Protocol, log_config=None, ws_max_size=int(most.partition('"')[0]))
+    server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     try:

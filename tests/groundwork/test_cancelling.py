@@ -5,10 +5,14 @@ from uuid import uuid4
 
 import pytest
 import work
+from fastapi.testclient import TestClient
+from people import PASSWORD, SignInAs, new_user
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 from work import Then, add_user, users, write
 
+from app.accounts.models import User
+from app.settings import API
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job, Status
 from groundwork.jobs.running_job import RunningJob
@@ -36,6 +40,28 @@ def test_a_job_that_was_cancelled_does_not_go_back_to_the_queue(session: Session
 
     session.refresh(job)
     assert (job.status, job.due_at, job.finished_at is None) == (Status.CANCELLED, None, False)
+
+
+@pytest.mark.parametrize("by", ["an administrator", "themselves"])
+def test_the_jobs_of_a_deactivated_person_are_cancelled(
+    client: TestClient, session: Session, user: User, admin: dict[str, str], sign_in: SignInAs, by: str
+) -> None:
+    eve = new_user(session, "eve@example.org")
+    waiting, running, done = (enqueue(session, add_user, owner=user.id, email="x") for _ in range(3))
+    hers = enqueue(session, add_user, owner=eve.id, email="x")
+    session.flush()
+    running.status, running.token = Status.RUNNING, uuid4()
+    done.status, done.due_at = Status.SUCCEEDED, None
+    session.commit()
+
+    if by == "themselves":
+        client.post(f"{API}/users/me/deletion", json={"current_password": PASSWORD}, headers=sign_in())
+    else:
+        client.post(f"{API}/users/{user.id}/deactivate", headers=admin)
+
+    session.expire_all()
+    assert [job.status for job in (waiting, running, done, hers)] == ["cancelled", "running", "succeeded", "queued"]
+    assert [job.cancel_requested_at is None for job in (waiting, running, done, hers)] == [False, False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from work import add_user
 from app.accounts.models import User
 from app.settings import API
 from groundwork.data import new_session
-from groundwork.jobs import events
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job, Status
 from groundwork.testing import SetVariable
@@ -154,7 +153,7 @@ def test_no_socket_without_a_ticket_or_from_another_sites_page(
 def test_signing_out_ends_an_open_socket(
     client: TestClient, user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT", 0.05)
+    monkeypatch.setattr("groundwork.jobs.stream.HEARTBEAT", 0.05)
     headers = sign_in()
     with client.websocket_connect(f"{EVENTS}?ticket={ticket(client, headers)}") as socket:
         assert [socket.receive_json()["event"] for _ in range(2)] == ["snapshot", "heartbeat"]

@@ -22,7 +22,6 @@ from work import add_user
 from app.accounts.models import User
 from app.settings import API
 from groundwork.data import engine, new_session
-from groundwork.jobs import events
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job, Status
 from groundwork.settings import get_settings
@@ -114,7 +113,7 @@ def test_a_connection_that_falls_silent_is_replaced_and_streams_get_a_new_snapsh
 def test_a_read_that_gets_no_answer_ends_the_stream(
     user: User, sign_in: SignInAs, set_variable: SetVariable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT", 0.2)
+    monkeypatch.setattr("groundwork.jobs.stream.HEARTBEAT", 0.2)
     monkeypatch.setattr("groundwork.live.reader.PATIENCE", 0.2)
     headers = sign_in()
     with proxied(get_settings().database_url) as proxy, httpx2.Client(headers=headers, timeout=10) as http:
@@ -133,7 +132,7 @@ def test_a_read_that_gets_no_answer_ends_the_stream(
 def test_what_no_notice_told_of_is_found_at_a_heartbeat(
     client: TestClient, user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT", 0.2)
+    monkeypatch.setattr("groundwork.jobs.stream.HEARTBEAT", 0.2)
     job = new_job(user)
     with watching(client, sign_in()) as socket:
         with psycopg.connect(get_settings().database_url) as other:
@@ -148,7 +147,7 @@ def test_what_no_notice_told_of_is_found_at_a_heartbeat(
 def test_signing_out_ends_a_socket_that_always_has_something_to_tell(
     client: TestClient, user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT", 0.5)
+    monkeypatch.setattr("groundwork.jobs.stream.HEARTBEAT", 0.5)
     job, headers, over = new_job(user), sign_in(), Event()
 
     def work() -> None:

@@ -218,6 +218,11 @@ BREACHES = [
         "groundwork/test_cancelling.py::test_a_cancelled_job_stops_where_it_asks_and_keeps_nothing",
     ),
     Breach(
+        "cancelling: the jobs of a deactivated person run",
+        replace("template/src/app/accounts/service.py.jinja", "    await cancel_all(session, user_id)\n", ""),
+        "groundwork/test_cancelling.py::test_the_jobs_of_a_deactivated_person_are_cancelled",
+    ),
+    Breach(
         "one's own: a stream shows the jobs of everybody",
         replace(f"{GROUNDWORK}/jobs/feed.py", "WHERE owner_id = %(owner)s AND id = ANY", "WHERE id = ANY"),
         "groundwork/test_live.py::test_a_socket_of_one_job_shows_no_other_and_none_of_somebody_else",
@@ -226,6 +231,16 @@ BREACHES = [
         "the ticket: an access token opens a socket",
         replace(f"{GROUNDWORK}/jobs/events.py", 'read_token("ticket", ticket)', 'read_token("access", ticket)'),
         "groundwork/test_live.py::test_no_socket_without_a_ticket_or_from_another_sites_page",
+    ),
+    Breach(
+        "the end of a sign-in: its streams go on",
+        replace(f"{GROUNDWORK}/jobs/watchers.py", "                subscription.drop(*SIGNED_OUT)\n", "                pass\n"),
+        "groundwork/test_watchers.py::test_streams_and_sockets_end_within_two_seconds_with_the_sign_in",
+    ),
+    Breach(
+        "the bound of a person's streams",
+        replace(f"{GROUNDWORK}/jobs/watchers.py", "            raise TooManyStreams\n", "            pass\n"),
+        "groundwork/test_watchers.py::test_a_person_has_a_bounded_number_of_streams_and_sockets",
     ),
     Breach(
         "the headers: an answer lets a browser do what it likes",

@@ -81,8 +81,11 @@ def test_an_orchestrator_waits_longer_than_the_api_does_for_its_clients() -> Non
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", "src/groundwork/tools/dev.py"])
-def test_the_api_is_started_with_bounds_for_the_heads_of_requests(file: str) -> None:
-    assert '"--http", "groundwork.server:Protocol"' in (TEMPLATE / "template" / file).read_text()
+def test_the_api_is_started_with_bounds(file: str) -> None:
+    words = (TEMPLATE / "template" / file).read_text()
+
+    # For the heads of requests; and sockets take next to nothing from their clients.
+    assert '"--http", "groundwork.server:Protocol", "--ws-max-size", "1024"' in words
 
 
 def test_only_one_service_of_compose_builds_the_image() -> None:

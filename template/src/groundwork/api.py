@@ -12,7 +12,7 @@ from groundwork.http import docs_routes, problems
 from groundwork.http.middleware import ANYWHERE, protect
 from groundwork.http.problem import add_problem_handlers
 from groundwork.jobs import health_routes
-from groundwork.jobs.feed import open_streams
+from groundwork.jobs.watchers import open_streams
 from groundwork.log import configure_logging
 from groundwork.mail import our_address, outbox_routes
 from groundwork.settings import get_settings
@@ -23,8 +23,8 @@ __all__ = ["new_api"]
 @asynccontextmanager
 async def lifespan(api: FastAPI) -> AsyncIterator[None]:
     """The pool and the hub of one process, for as long as it serves."""
-    async with open_sessions() as sessions, open_streams() as (feed, hub):
-        api.state.sessions, api.state.feed, api.state.hub = sessions, feed, hub
+    async with open_sessions() as sessions, open_streams() as watchers:
+        api.state.sessions, api.state.watchers, api.state.hub = sessions, watchers, watchers.hub
         api.state.computing = Semaphore(at_a_time())
         yield
 

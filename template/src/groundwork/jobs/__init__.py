@@ -9,7 +9,7 @@ from groundwork.jobs.outdated import housekeeping
 from groundwork.jobs.routes import job_routes
 from groundwork.jobs.running_job import JobCancelled, RunningJob
 from groundwork.jobs.schemas import IdempotencyKey, JobOut
-from groundwork.jobs.service import KeyReused, enqueue_once
+from groundwork.jobs.service import KeyReused, cancel_all, enqueue_once
 from groundwork.jobs.task import JobTask
 from groundwork.jobs.worker import make_celery, try_delay
 
@@ -23,6 +23,7 @@ __all__ = [
     "KeyReused",
     "RunningJob",
     "Status",
+    "cancel_all",
     "crontab",
     "enqueue",
     "enqueue_once",

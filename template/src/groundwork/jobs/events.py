@@ -1,17 +1,12 @@
-"""A person's jobs, live: first a snapshot, then each change, by server-sent events or over a socket."""
+"""Routes by which people watch their jobs: server-sent events, and sockets."""
 
-from asyncio import timeout
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from time import monotonic
 from typing import Annotated
 from uuid import UUID
 
-import psycopg
-import structlog
-from fastapi import APIRouter, Depends, Header, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, Header, Request, WebSocket
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
@@ -20,21 +15,12 @@ from groundwork.http.client import from_our_page
 from groundwork.http.people import People, SignedIn
 from groundwork.http.problem import NotAuthenticated, problems
 from groundwork.http.tokens import TokenInvalid, read_token, sign_token
-from groundwork.jobs.feed import Feed
-from groundwork.live.hub import Hub
-from groundwork.live.subscription import Change, Dropped, Subscription
+from groundwork.jobs.stream import Stream, send
+from groundwork.jobs.watchers import TooManyStreams, Watchers
+from groundwork.live.subscription import Subscription
 
 __all__ = ["job_streams"]
 
-log = structlog.get_logger(__name__)
-
-# Seconds between two signs of life, each with a look whether this person is still signed in, and at what changed without
-# a notice.
-HEARTBEAT = 15.0
-# Seconds for which a job is new, and what was sent of one that has ended is remembered.
-RECENT = 120
-# Unfinished jobs that a heartbeat looks at, those that changed last.
-MOST_UNFINISHED = 500
 TICKET_SECONDS = 30
 
 
@@ -45,84 +31,18 @@ class Ticket(BaseModel):
     expires_in: int
 
 
-@dataclass
-class Stream:
-    """What one client watches: the jobs of `owner`, for as long as the sign-in lasts. `since`: the newest version sent."""
-
-    feed: Feed
-    hub: Hub
-    still_signed_in: str
-    sign_in_id: UUID
-    owner: UUID
-    since: int
-    _known: dict[UUID, int] = field(default_factory=dict)
-    _unfinished: dict[UUID, None] = field(default_factory=dict)
-
-    async def events(self, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
-        """Ends when the sign-in does, when the client is too slow, or when this process stops or has no database."""
-        beat_at = monotonic() + HEARTBEAT
-        try:
-            while True:
-                if subscription.lost_track:
-                    async with timeout(HEARTBEAT):
-                        await self.hub.listening.wait()
-                    if self.hub.over:
-                        return
-                    subscription.lost_track = False
-                    yield await self._snapshot(subscription.only)
-                changes = await subscription.changes(beat_at - monotonic())
-                for event in self._news(changes or ()):
-                    yield event
-                if changes is None:
-                    if await self.feed.owner_of(self.sign_in_id, self.still_signed_in) is None:
-                        return
-                    known = list(self._unfinished)
-                    for event in self._news(await self.feed.news(self.owner, subscription.only, known, RECENT)):
-                        yield event
-                    yield ServerSentEvent(comment="still here")
-                    self._forget()
-                    beat_at = monotonic() + HEARTBEAT
-        except Dropped:
-            return
-        except (TimeoutError, psycopg.OperationalError) as error:
-            # The client comes back, and is told by its first request if the database is still away.
-            log.warning("a stream ends: the database does not answer", error=repr(error))
-
-    async def _snapshot(self, only: UUID | None) -> ServerSentEvent:
-        snapshot = await self.feed.snapshot(self.owner, only, self.since)
-        self._known, self._unfinished = {}, {}
-        for change in snapshot[::-1]:
-            self._note(change)
-        jobs = ",".join(change.json for change in snapshot)
-        return ServerSentEvent(event="snapshot", id=str(self.since), raw_data=f"[{jobs}]")
-
-    def _news(self, changes: Iterable[Change]) -> Iterator[ServerSentEvent]:
-        for change in changes:
-            if change.version > self._known.get(change.id, 0):
-                self._note(change)
-                yield ServerSentEvent(event="job", id=str(self.since), raw_data=change.json)
-
-    def _note(self, change: Change) -> None:
-        self._known[change.id] = change.version
-        self.since = max(self.since, change.version)
-        self._unfinished.pop(change.id, None)
-        if not change.ended:
-            self._unfinished[change.id] = None
-        if len(self._unfinished) > MOST_UNFINISHED:
-            del self._unfinished[next(iter(self._unfinished))]
-
-    def _forget(self) -> None:
-        oldest = self.since - RECENT * 1_000_000
-        self._known = {job: seen for job, seen in self._known.items() if seen > oldest or job in self._unfinished}
-
-
 def job_streams(prefix: str, people: People) -> APIRouter:
     """Routes below `prefix`/jobs by which people watch their own jobs. Include them before `job_routes`."""
     router = APIRouter(prefix=f"{prefix}/jobs", tags=["jobs, live"])
 
     def stream_of(connection: HTTPConnection, sign_in_id: UUID, owner: UUID, since: int) -> Stream:
-        state = connection.app.state
-        return Stream(state.feed, state.hub, people.still_signed_in, sign_in_id, owner, since)
+        return Stream(connection.app.state.watchers, people.still_signed_in, sign_in_id, owner, since)
+
+    def subscribe(
+        connection: HTTPConnection, sign_in_id: UUID, owner: UUID, only: UUID | None
+    ) -> AbstractContextManager[Subscription]:
+        watchers: Watchers = connection.app.state.watchers
+        return watchers.subscribe(owner, sign_in_id, people.still_signed_in, only)
 
     @router.post("/events/ticket", responses=problems(NotAuthenticated))
     async def get_ticket(current: Annotated[SignedIn, Depends(people.sign_in)]) -> Ticket:
@@ -134,16 +54,16 @@ def job_streams(prefix: str, people: People) -> APIRouter:
         request: Request, current: Annotated[SignedIn, Depends(people.sign_in)]
     ) -> AsyncIterator[Subscription]:
         # Until the answer ends, however it does: the generator that reads it may be collected much later.
-        with request.app.state.hub.subscribe(current.user_id) as subscription:
+        with subscribe(request, current.id, current.user_id, None) as subscription:
             yield subscription
 
     async def watch_one(
         job_id: UUID, request: Request, current: Annotated[SignedIn, Depends(people.sign_in)]
     ) -> AsyncIterator[Subscription]:
-        with request.app.state.hub.subscribe(current.user_id, job_id) as subscription:
+        with subscribe(request, current.id, current.user_id, job_id) as subscription:
             yield subscription
 
-    @router.get("/events", response_class=EventSourceResponse, responses=problems(NotAuthenticated))
+    @router.get("/events", response_class=EventSourceResponse, responses=problems(NotAuthenticated, TooManyStreams))
     async def my_events(
         request: Request,
         current: Annotated[SignedIn, Depends(people.sign_in)],
@@ -155,7 +75,9 @@ def job_streams(prefix: str, people: People) -> APIRouter:
         async for event in stream.events(subscription):
             yield event
 
-    @router.get("/{job_id}/events", response_class=EventSourceResponse, responses=problems(NotAuthenticated))
+    @router.get(
+        "/{job_id}/events", response_class=EventSourceResponse, responses=problems(NotAuthenticated, TooManyStreams)
+    )
     async def events_of_one(
         request: Request,
         current: Annotated[SignedIn, Depends(people.sign_in)],
@@ -175,24 +97,26 @@ def job_streams(prefix: str, people: People) -> APIRouter:
         await serve(websocket, ticket, job_id, 0)
 
     async def serve(websocket: WebSocket, ticket: str, only: UUID | None, since: int) -> None:
-        """The same events, each as `{"event": ..., "id": ..., "data": ...}`. 1008: no valid ticket, or another site's page."""
+        """The same events, each as `{"event": ..., "id": ..., "data": ...}`; nothing is taken from the client.
+
+        Closed with 1008: no valid ticket, another site's page, signed out, or the client said something. 1012: it may come
+        back at once. 1013: it has too many.
+        """
         try:
             sign_in_id = read_token("ticket", ticket)
         except TokenInvalid:
             await websocket.close(1008, "The ticket is wrong or too old; get another one.")
             return
-        feed: Feed = websocket.app.state.feed
-        owner = await feed.owner_of(sign_in_id, people.still_signed_in)
+        owner = await websocket.app.state.watchers.feed.owner_of(sign_in_id, people.still_signed_in)
         if owner is None or not from_our_page(websocket):
             await websocket.close(1008, "Not signed in, or opened by another site.")
             return
         await websocket.accept()
         stream = stream_of(websocket, sign_in_id, owner, since)
-        # Who has gone, or takes nothing any more, makes the next send fail.
-        with suppress(WebSocketDisconnect), stream.hub.subscribe(owner, only) as subscription:
-            async for event in stream.events(subscription):
-                kind, data = event.event or "heartbeat", event.raw_data or "null"
-                await websocket.send_text("{" + f'"event":"{kind}","id":"{event.id or ""}","data":{data}' + "}")
-            await websocket.close(1012, "Come back for a new snapshot.")
+        try:
+            with subscribe(websocket, sign_in_id, owner, only) as subscription:
+                await send(websocket, stream.events(subscription), subscription)
+        except TooManyStreams as problem:
+            await websocket.close(1013, problem.detail)
 
     return router

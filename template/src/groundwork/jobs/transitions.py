@@ -156,9 +156,9 @@ SEND_AGAIN = (
 
 # People cancel a waiting job at once; a running one is asked to stop, and asking twice changes nothing.
 _waits = Job.status == Status.QUEUED
-CANCEL = (
+_cancel = (
     update(Job)
-    .where(Job.id == bindparam("job_id"), Job.status.in_(UNFINISHED))
+    .where(Job.status.in_(UNFINISHED))
     .values(
         status=case((_waits, literal(Status.CANCELLED, Job.status.type)), else_=Job.status),
         due_at=case((_waits, None), else_=Job.due_at),
@@ -167,6 +167,10 @@ CANCEL = (
         cancel_requested_at=func.coalesce(Job.cancel_requested_at, NOW),
     )
 )
+CANCEL = _cancel.where(Job.id == bindparam("job_id"))
+# In the order in which attempts that share a transaction end, so that nobody waits for each other.
+_theirs = select(Job.id).where(Job.owner_id == bindparam("owner"), Job.status.in_(UNFINISHED))
+CANCEL_ALL = _cancel.where(Job.id.in_(_theirs.order_by(Job.id).with_for_update().scalar_subquery()))
 # What waits for its next attempt, or for its time, need not: people know when the cause is gone.
 RUN_NOW = (
     update(Job)

@@ -74,6 +74,10 @@ class Hub:
                 self._wanted.clear()
                 self._left_at = monotonic()
 
+    def subscribed(self, topic: UUID) -> int:
+        """How many subscriptions there are to a topic."""
+        return len(self._subscriptions.get(topic, ()))
+
     def __iter__(self) -> Iterator[Subscription]:
         return iter([each for subscribed in self._subscriptions.values() for each in subscribed])
 

@@ -63,9 +63,12 @@ class Reader:
         self._reading = Lock()
         self._failed_at = 0.0
 
-    async def read(self, query: LiteralString, values: Mapping[str, Any]) -> list[DictRow]:
-        """The rows; raises psycopg.OperationalError where the database does not answer, also when asked again."""
-        began = monotonic()
+    async def read(self, query: LiteralString, values: Mapping[str, Any], began: float | None = None) -> list[DictRow]:
+        """The rows; raises psycopg.OperationalError where the database does not answer, also when asked again.
+
+        `began` says since when somebody waits, by `monotonic`, if it was earlier than now.
+        """
+        began = began or monotonic()
         async with self._reading:
             if began < self._failed_at:
                 # One stream after the other would wait for a database that is away.

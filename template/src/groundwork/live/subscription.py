@@ -25,7 +25,7 @@ class Change:
 
 
 class Dropped(Exception):
-    """The subscription is over: the client is too slow, or the process stops."""
+    """The subscription is over: the client is too slow, has signed out or said something, or the process stops."""
 
 
 @dataclass(eq=False)
@@ -35,12 +35,13 @@ class Subscription:
     only: UUID | None = None
     # Something may have been missed: only a snapshot tells what is, in the beginning and after a loss of the database.
     lost_track: bool = True
+    # How a socket is closed, by a code of RFC 6455 and words for the client, once the subscription is over.
+    ended: tuple[int, str] | None = None
     _behind: dict[UUID, Change] = field(default_factory=dict)
     _awake: Event = field(default_factory=Event)
-    _dropped: bool = False
 
     def offer(self, change: Change) -> None:
-        if self.only in (None, change.id) and not self._dropped:
+        if self.only in (None, change.id) and not self.ended:
             self._behind.pop(change.id, None)
             self._behind[change.id] = change
             if len(self._behind) > MOST_BEHIND:
@@ -51,8 +52,9 @@ class Subscription:
         self.lost_track = True
         self._awake.set()
 
-    def drop(self) -> None:
-        self._dropped, self._behind = True, {}
+    def drop(self, code: int = 1012, words: str = "Come back for a new snapshot.") -> None:
+        """End it for good; the first reason counts."""
+        self.ended, self._behind = self.ended or (code, words), {}
         self._awake.set()
 
     async def changes(self, seconds: float) -> Sequence[Change] | None:
@@ -65,7 +67,7 @@ class Subscription:
         except TimeoutError:
             return None
         self._awake.clear()
-        if self._dropped:
+        if self.ended:
             raise Dropped
         changed, self._behind = tuple(self._behind.values()), {}
         return changed

@@ -84,7 +84,8 @@ async def serve(host: str, port: int, environment: Mapping[str, str]) -> None:
     python = [sys.executable, "-W", "ignore:You're running the worker with superuser", "-m"]
     package = configuration().package
     worker = ["celery", "-q", "-A", f"{package}.worker", "worker", "-P", "threads", "-c", "4", "-l", "info"]
-    address = ["--host", host, "--port", str(port), "--no-server-header", "--http", "groundwork.server:Protocol"]
+    address = ["--host", host, "--port", str(port), "--no-server-header"]
+    address += ["--http", "groundwork.server:Protocol", "--ws-max-size", "1024"]
     services = [
         Service("api", [*python, "uvicorn", "--factory", f"{package}.main:create_app", *address], environment),
         Service("worker", [*python, *worker], environment),
