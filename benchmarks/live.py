@@ -91,7 +91,9 @@ def _api(run: RunFolder, service: Service) -> Iterator[tuple[str, psutil.Process
     port = free_port()
     words = ("uvicorn", "--factory", "app.main:create_app", "--port", str(port))
     program = Program(words, "Uvicorn running on")
-    with started(run, service, program, run.path / "api.log", service.environment("durable")) as process:
+    # The crowd are sockets of one person.
+    environment = service.environment("durable") | {"STREAMS_PER_PERSON": "10000"}
+    with started(run, service, program, run.path / "api.log", environment) as process:
         yield f"http://127.0.0.1:{port}", process
 
 

@@ -133,6 +133,18 @@ def test_a_list_by_status_reads_few_rows_although_most_jobs_have_another(
     assert max(rows) < 50
 
 
+def test_to_ask_for_a_job_reads_few_of_the_jobs_that_a_person_has_had(
+    client: TestClient, user: User, table: Session, sign_in: SignInAs, statements: list[Statement]
+) -> None:
+    fill(table, f"CASE WHEN n % {MANY // 20} = 1 THEN 'queued' ELSE 'succeeded' END", owner=user.id)
+
+    accepted = client.post(f"{API}/reports", json={"days": 1}, headers=sign_in())
+    [rows] = [rows_read(statement) for statement in statements if "count(*)" in statement[0]]
+
+    assert accepted.status_code == 202
+    assert rows < 100
+
+
 def test_an_owners_list_has_all_states_in_order_of_time(
     client: TestClient, user: User, table: Session, sign_in: SignInAs, statements: list[Statement]
 ) -> None:

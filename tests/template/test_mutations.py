@@ -223,6 +223,11 @@ BREACHES = [
         "groundwork/test_cancelling.py::test_the_jobs_of_a_deactivated_person_are_cancelled",
     ),
     Breach(
+        "the bound of a person's jobs",
+        replace(f"{GROUNDWORK}/jobs/jobs_per_person.py", "            raise TooManyJobs\n", "            pass\n"),
+        "groundwork/test_jobs_per_person.py::test_a_person_has_a_bounded_number_of_unfinished_jobs",
+    ),
+    Breach(
         "one's own: a stream shows the jobs of everybody",
         replace(f"{GROUNDWORK}/jobs/feed.py", "WHERE owner_id = %(owner)s AND id = ANY", "WHERE id = ANY"),
         "groundwork/test_live.py::test_a_socket_of_one_job_shows_no_other_and_none_of_somebody_else",

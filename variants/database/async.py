@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import drop_lost
+from groundwork.data.tables import RequestSession
 from groundwork.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "held", "open_sessions"]
@@ -31,7 +32,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
     # A request that is given up gives up its connection too, where the server stays silent.
     drop_lost(with_server_settings(engine.sync_engine))
     try:
-        yield async_sessionmaker(engine, expire_on_commit=False)
+        yield async_sessionmaker(engine, sync_session_class=RequestSession, expire_on_commit=False)
     finally:
         await engine.dispose()
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from groundwork.data.computing import at_a_time
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import expect_answers
+from groundwork.data.tables import RequestSession
 from groundwork.settings import CONNECT_ARGS, get_settings
 
 __all__ = ["SessionDep", "Sessions", "held", "open_sessions"]
@@ -44,7 +45,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
     expect_answers(with_server_settings(engine), settings.request_timeout_seconds)
     to_thread.current_default_thread_limiter().total_tokens = size + at_a_time()
     # Closed means over: what a thread still does for a request that was given up is not written.
-    sessions = Sessions(engine, expire_on_commit=False, close_resets_only=False)
+    sessions = Sessions(engine, class_=RequestSession, expire_on_commit=False, close_resets_only=False)
     sessions.turn = Semaphore(size, max_value=size)
     try:
         yield sessions

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, DateTime, Enum, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from uuid_utils.compat import uuid7
 
 from groundwork.configuration import configuration
 
-__all__ = ["AnySession", "Base", "import_models", "primary_key", "text_enum"]
+__all__ = ["AnySession", "Base", "RequestSession", "import_models", "primary_key", "text_enum"]
 
 
 def text_enum(kind: type[enum.Enum], length: int = 32) -> Enum:
@@ -50,6 +50,10 @@ class Base(DeclarativeBase):
     def outdated(cls) -> ColumnElement[bool] | None:
         """Which rows the hourly housekeeping deletes; None, the default, keeps all of them. Its column needs an index."""
         return None
+
+
+class RequestSession(Session):
+    """The session of a web request, by which what holds for requests alone is told apart."""
 
 
 class AnySession(Protocol):

@@ -4,6 +4,7 @@ from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.entries import Entry, crontab, every
 from groundwork.jobs.events import job_streams
 from groundwork.jobs.health import health_routes
+from groundwork.jobs.jobs_per_person import TooManyJobs
 from groundwork.jobs.models import Job, Status
 from groundwork.jobs.outdated import housekeeping
 from groundwork.jobs.routes import job_routes
@@ -23,6 +24,7 @@ __all__ = [
     "KeyReused",
     "RunningJob",
     "Status",
+    "TooManyJobs",
     "cancel_all",
     "crontab",
     "enqueue",

@@ -32,7 +32,8 @@ def enqueue(
     fails; the job outlives the user.
 
     Raises pydantic's ValidationError for wrong arguments, TypeError for a plain task or one with parameters that cannot
-    be stored, ValueError for a `run_at` without a time zone.
+    be stored, ValueError for a `run_at` without a time zone. In a web request, the flush raises TooManyJobs, a problem with
+    status 429, where `owner` has JOBS_PER_PERSON unfinished jobs; tasks and scripts are not bounded.
     """
     if not isinstance(task, JobTask):
         raise TypeError(f"{task.name} is a plain task; send it with try_delay(), or give it base=JobTask.")
