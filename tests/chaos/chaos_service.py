@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import psycopg
-import yaml
 
 import private_servers
 from chaos_ledger import Ledger
@@ -17,6 +16,7 @@ from chaos_program import Program, until
 from launching import UVICORN, await_api, install, launch
 from private_servers import Server, free_port
 from run_folder import RunFolder
+from serving import composed_worker
 from suite import execute
 
 OVERLAY = Path(__file__).parent / "overlay"
@@ -62,7 +62,7 @@ class Service:
         self.broker = self._broker()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.composed = yaml.safe_load((self.project / "compose.yaml").read_text())["services"]["worker"]
+        self.composed = composed_worker(self.project)
         self.api = Program("api", lambda: self._launch_api((*UVICORN, str(port))))
 
     def _broker(self) -> Program | None:
@@ -83,7 +83,7 @@ class Service:
         """As compose.yaml has it, unless `words` say otherwise; one that feeds itself has threads, as `app dev` has it."""
         threads = () if self.broker_server else ("-P", "threads")
         name = f"worker{len(self.workers) + 1}"
-        own = ("-m", *(words or self.composed["command"]), "-c", "2", "-n", f"{name}@%h", *threads, *options)
+        own = ("-m", *(words or self.composed), "-c", "2", "-n", f"{name}@%h", *threads, *options)
         clock = {"PYTHONPATH": str(OVERLAY / "clock"), "CLOCK_SKEW_SECONDS": str(clock_skew)} if clock_skew else {}
         self.workers.append(Program(name, lambda: self._launch(name, *own, **clock)))
         return self.workers[-1]

@@ -7,6 +7,7 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from work import add_user
 
 from app.accounts.models import User
 from app.accounts.tasks import note_sign_in, send_welcome
@@ -104,7 +105,9 @@ def test_a_job_goes_to_the_queue_that_its_caller_or_its_task_names(
     jobs = [enqueue(session, housekeeping, queue=queue) for queue in ("urgent", None)]
     jobs.append(enqueue(session, send_welcome, user_id=uuid4()))
 
-    assert [job.queue for job in jobs] == ["urgent", "slow", None]
+    jobs.append(enqueue(session, add_user, email="ada@example.org"))
+
+    assert [job.queue for job in jobs] == ["urgent", "slow", "mail", None]
 
 
 def test_a_job_of_another_queue_is_published_there(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

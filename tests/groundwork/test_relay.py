@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
-from work import add_user_in_company
+from work import add_user, add_user_in_company
 
 from app.accounts.tasks import send_welcome
 from app.worker import celery
@@ -277,10 +277,10 @@ def test_a_job_of_an_unknown_queue_that_was_published_holds_up_no_other(
 def test_routes_of_celery_lead_to_a_window_of_their_own(
     session: Session, published: Published, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    routed = queued(session)
+    routed = enqueue(session, add_user, email="ada@example.org")
     other = enqueue(session, add_user_in_company, email="ada@example.org")
     session.commit()
-    monkeypatch.setitem(celery.conf, "task_routes", {send_welcome.name: {"queue": "elsewhere"}})
+    monkeypatch.setitem(celery.conf, "task_routes", {add_user.name: {"queue": "elsewhere"}})
     monkeypatch.setattr(celery.amqp, "_rtable", None)
     monkeypatch.setattr(celery.amqp, "router", celery.amqp.Router())
     sent = []

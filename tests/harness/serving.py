@@ -25,13 +25,19 @@ class Serving:
     api: Program
 
 
+def composed_worker(project: Path) -> list[str]:
+    """The command of the worker in compose.yaml, for one that is alone: it sends the mail too."""
+    command = yaml.safe_load((project / "compose.yaml").read_text())["services"]["worker"]["command"]
+    return [word for word in command if word not in ("-X", "mail")]
+
+
 @contextmanager
 def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[Serving]:
     """API, worker and relay of the render, each a process; mail stays where /dev/mail shows it."""
     project, python = install(render)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    worker = yaml.safe_load((project / "compose.yaml").read_text())["services"]["worker"]["command"]
+    worker = composed_worker(project)
     with made_database(run) as database_url, namespace(run, broker) as broker_url:
         variables = {
             "ENVIRONMENT": "development",

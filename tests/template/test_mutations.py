@@ -223,6 +223,11 @@ BREACHES = [
         "groundwork/test_cancelling.py::test_the_jobs_of_a_deactivated_person_are_cancelled",
     ),
     Breach(
+        "mail: it waits behind all other jobs",
+        replace(f"{GROUNDWORK}/jobs/task.py", "    job_queue = MAIL\n", ""),
+        "groundwork/test_mail_queue.py::test_a_link_is_mailed_while_many_long_jobs_wait",
+    ),
+    Breach(
         "the bound of a person's jobs",
         replace(f"{GROUNDWORK}/jobs/jobs_per_person.py", "            raise TooManyJobs\n", "            pass\n"),
         "groundwork/test_jobs_per_person.py::test_a_person_has_a_bounded_number_of_unfinished_jobs",

@@ -14,7 +14,7 @@ from app.settings import API, get_settings
 from app.worker import celery
 from groundwork.audit import record
 from groundwork.http import derived_secrets
-from groundwork.jobs import Job, JobTask, RunningJob, Status, enqueue
+from groundwork.jobs import Job, JobTask, MailTask, RunningJob, Status, enqueue
 from groundwork.mail import Message, MessageInvalid, PermanentFailure, deliver, render
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ Sent = dict[str, str]
 NOTHING: Sent = {}
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def answer_registration(job: RunningJob, email: str = "") -> Sent:
     """A link for who is new here, a word for who is not: only the mailbox learns which.
 
@@ -45,13 +45,13 @@ def answer_registration(job: RunningJob, email: str = "") -> Sent:
     return _send_link(job, registration, "verify", "verify", at=registration.created_at, hours=hours)
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_welcome(job: RunningJob, user_id: UUID) -> Sent:
     user = job.session.get_one(User, user_id)
     return _send(job, render("welcome", user.email, link=get_settings().link("/docs")))
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_reset(job: RunningJob, email: str = "") -> Sent:
     """Jobs that release 0.4 enqueued have an `email`, and no token."""
     if email:
@@ -63,14 +63,14 @@ def send_reset(job: RunningJob, email: str = "") -> Sent:
     return _send_link(job, token, "reset-password", "password_reset", minutes=get_settings().password_reset_minutes)
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_password_changed(job: RunningJob, user_id: UUID) -> Sent:
     user = job.session.get_one(User, user_id)
     link = get_settings().link("/account/forgotten-password")
     return _send(job, render("password_changed", user.email, at=job.created_at, link=link))
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_change_email(job: RunningJob, user_id: UUID | None = None, email: str = "") -> Sent:
     """To the new address, unless it has an account. Jobs that release 0.4 enqueued have arguments, and mail nothing."""
     token = _token(job)
@@ -79,14 +79,14 @@ def send_change_email(job: RunningJob, user_id: UUID | None = None, email: str =
     return _send_link(job, token, "confirm-email", "change_email", hours=get_settings().verification_hours)
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_email_changed(job: RunningJob, email: str, new: str) -> Sent:
     """To the old address."""
     link = get_settings().link("/docs")
     return _send_last(job, render("email_changed", email, at=job.created_at, new=new, link=link))
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_new_sign_in(job: RunningJob, sign_in_id: UUID) -> Sent:
     sign_in = job.session.get_one(SignIn, sign_in_id)
     link = get_settings().link("/account/forgotten-password")
@@ -103,7 +103,7 @@ def send_new_sign_in(job: RunningJob, sign_in_id: UUID) -> Sent:
     )
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_job_failed(job: RunningJob, job_id: UUID) -> Sent:
     """To the owner of another job, which failed; `app/__init__.py` names this task."""
     failed = job.session.get_one(Job, job_id)
@@ -131,7 +131,7 @@ def delete_user(job: RunningJob, user_id: UUID) -> Sent:
     return {"user_id": str(user_id)}
 
 
-@celery.task(base=JobTask, dont_autoretry_for=FINAL)
+@celery.task(base=MailTask, dont_autoretry_for=FINAL)
 def send_account_deleted(job: RunningJob, email: str) -> Sent:
     return _send_last(job, render("account_deleted", email, link=get_settings().link("/docs")))
 

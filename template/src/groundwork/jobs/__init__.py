@@ -11,7 +11,7 @@ from groundwork.jobs.routes import job_routes
 from groundwork.jobs.running_job import JobCancelled, RunningJob
 from groundwork.jobs.schemas import IdempotencyKey, JobOut
 from groundwork.jobs.service import KeyReused, cancel_all, enqueue_once
-from groundwork.jobs.task import JobTask
+from groundwork.jobs.task import JobTask, MailTask
 from groundwork.jobs.worker import make_celery, try_delay
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "JobOut",
     "JobTask",
     "KeyReused",
+    "MailTask",
     "RunningJob",
     "Status",
     "TooManyJobs",

@@ -76,4 +76,5 @@ def tell_owner(connection: Connection, job_id: UUID | str) -> None:
     failed = select(Job.id).where(Job.id == job_id, Job.status == Status.FAILED, Job.owner_id.is_not(None))
     if connection.scalar(failed) is not None:
         notice = configuration().failure_notice
-        connection.execute(insert(Job).values(id=uuid7(), task=notice, arguments={"job_id": str(job_id)}))
+        queue = configuration().celery.tasks[notice].queue_of_jobs
+        connection.execute(insert(Job).values(id=uuid7(), task=notice, queue=queue, arguments={"job_id": str(job_id)}))

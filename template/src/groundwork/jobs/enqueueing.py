@@ -40,7 +40,7 @@ def enqueue(
     if run_at is not None and run_at.tzinfo is None:
         raise ValueError(f"run_at={run_at.isoformat()} has no time zone; use datetime.now(UTC) + timedelta(...).")
     job = Job(id=uuid7(), task=task.name, arguments=task.checked(**kwargs), owner_id=owner)
-    job.queue, job.unique_key = queue or getattr(task, "queue", None), unique_key
+    job.queue, job.unique_key = queue or task.queue_of_jobs, unique_key
     if run_at is not None:
         job.run_at = job.due_at = run_at
     session.add(job)

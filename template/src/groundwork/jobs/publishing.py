@@ -22,7 +22,7 @@ from groundwork.jobs.backlog import (
     TAKE_OVERDUE,
     relay_connection,
 )
-from groundwork.jobs.broker_queues import broker_is_away, messages_in, queue_of
+from groundwork.jobs.broker_queues import broker_is_away, messages_in, named_queue, queue_of
 from groundwork.settings import get_settings
 
 __all__ = ["Look", "Publisher", "publish_due"]
@@ -133,10 +133,9 @@ class Publisher:
         if first.task not in self._celery.tasks:
             # Sent all the same: a worker of a newer version may know it.
             log.warning("no tasks.py has this task, and no worker may", task=first.task, job_id=str(first.id))
-        # None leaves it to Celery's own routing; a process that feeds itself has one queue.
-        queue = None if get_settings().in_memory_broker else first.queue
         # One job is the message; a message of many has an id of its own.
         message_id, ids = (uuid4(), [str(row.id) for row in message]) if others else (first.id, [])
+        queue = named_queue(first)
         self._celery.send_task(first.task, args=ids, task_id=str(message_id), producer=producer, queue=queue)
 
     def _route(self, rows: list[Any]) -> list[Any]:

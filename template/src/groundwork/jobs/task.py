@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from groundwork.jobs.arguments import arguments_of
 from groundwork.jobs.attempt import claim
 from groundwork.jobs.batch import run_batch
+from groundwork.jobs.broker_queues import MAIL
 from groundwork.jobs.one_transaction import job_engine
 from groundwork.jobs.options import refuse_options
 
-__all__ = ["JobTask"]
+__all__ = ["JobTask", "MailTask"]
 
 
 class JobTask(Task[..., Any]):
@@ -25,8 +26,8 @@ class JobTask(Task[..., Any]):
 
     An exception that is not in `dont_autoretry_for` is retried after a random delay whose upper bound grows: eight
     attempts take about 90 minutes. An exception with a `retry_after`, in seconds, sets the delay itself; with
-    `spends_attempt = False` the attempt is not counted, for up to a month. Celery's own options `soft_time_limit`,
-    `time_limit` and `queue` mean what they mean for every task; those that cannot, such as `rate_limit`, raise TypeError.
+    `spends_attempt = False` the attempt is not counted, for up to a month. Celery's own options `soft_time_limit` and
+    `time_limit` mean what they mean for every task; those that cannot, such as `rate_limit`, raise TypeError.
     """
 
     max_attempts = 8
@@ -43,6 +44,8 @@ class JobTask(Task[..., Any]):
     # How many jobs of this task may travel in one message and share transactions. Most of what a short job costs is
     # Celery's work for its message and the disk's for its commit. Time limits, events and signals are the message's.
     batch_size = 1
+    # Where its jobs wait and travel, where `enqueue` names no queue; None: where Celery's own routing sends them.
+    job_queue: str | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly:
@@ -81,6 +84,21 @@ class JobTask(Task[..., Any]):
     def arguments(self) -> type[BaseModel]:
         return arguments_of(self.name, self.run)
 
+    @property
+    def queue_of_jobs(self) -> str | None:
+        """The queue of its jobs; Celery's own attribute `queue`, which it will remove, means the same."""
+        return self.job_queue or getattr(self, "queue", None)
+
     def checked(self, **kwargs: Any) -> dict[str, Any]:
         """The arguments as they are stored; raises pydantic's ValidationError."""
         return self.arguments.model_validate(kwargs).model_dump(mode="json")
+
+
+class MailTask(JobTask):
+    """The base of tasks that send mail: `@celery.task(base=MailTask)`. Their jobs have a queue of their own, `mail`.
+
+    A mail that somebody waits for is not sent behind the long jobs of somebody else. A worker without `-Q` consumes this
+    queue too, and one with `-Q mail` this queue alone.
+    """
+
+    job_queue = MAIL

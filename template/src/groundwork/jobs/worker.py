@@ -18,6 +18,7 @@ from kombu.pools import producers
 from groundwork.configuration import configuration
 from groundwork.data.connections import engine
 from groundwork.jobs.broker import BROKER_SETTINGS, IMPATIENT
+from groundwork.jobs.broker_queues import QueuesWithMail
 from groundwork.log import configure_logging
 from groundwork.settings import get_settings
 
@@ -37,7 +38,7 @@ def make_celery(renamed_tasks: Mapping[str, str]) -> Celery:
     that were enqueued under an earlier name still run.
     """
     package = configuration().package
-    celery: Celery = Celery(package, task_cls=PlainTask)
+    celery: Celery = Celery(package, task_cls=PlainTask, amqp=QueuesWithMail)
     # In every thread: the tasks of the groundwork ask for the application that is the default there.
     celery.set_default()
     celery.autodiscover_tasks([f"{package}.{feature.name}" for feature in configuration().features])

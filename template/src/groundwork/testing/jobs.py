@@ -34,20 +34,22 @@ Published = Callable[[], list[str]]
 
 @pytest.fixture
 def published() -> Iterator[Published]:
-    """The messages published so far, each as the ids of its jobs; taken out of the queue."""
+    """The messages published so far, each as the ids of its jobs; taken out of the queues."""
     celery = configuration().celery
     with celery.connection_or_acquire() as connection:
-        queue = celery.amqp.queues[celery.conf.task_default_queue].bind(connection.default_channel)
-        queue.declare()
+        queues = [queue.bind(connection.default_channel) for queue in celery.amqp.queues.consume_from.values()]
 
         def take() -> list[str]:
             messages = []
-            while message := queue.get():
-                message.ack()
-                ids, named, _ = message.payload
-                assert named == {}, "the row has the arguments"
-                messages.append(" ".join(ids or [message.headers["id"]]))
+            for queue in queues:
+                while message := queue.get():
+                    message.ack()
+                    ids, named, _ = message.payload
+                    assert named == {}, "the row has the arguments"
+                    messages.append(" ".join(ids or [message.headers["id"]]))
             return messages
 
-        queue.purge()
+        for queue in queues:
+            queue.declare()
+            queue.purge()
         yield take

@@ -108,15 +108,15 @@ class Worker:
 
 
 def remove_queue() -> None:
-    """Delete the queue of this run from the broker."""
+    """Delete the queues of this run from the broker."""
     celery = configuration().celery
-    queue = celery.amqp.queues[celery.conf.task_default_queue]
     with celery.connection_for_write() as connection:
-        bound = queue.bind(connection.default_channel)
-        # In memory only a declared queue can be deleted.
-        bound.declare()
-        bound.delete()
-        queue.exchange.bind(connection.default_channel).delete()
+        for queue in celery.amqp.queues.consume_from.values():
+            bound = queue.bind(connection.default_channel)
+            # In memory only a declared queue can be deleted.
+            bound.declare()
+            bound.delete()
+            queue.exchange.bind(connection.default_channel).delete()
     celery.close()
 
 
