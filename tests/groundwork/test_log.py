@@ -1,10 +1,15 @@
 import json
 import logging
+import unicodedata
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
+from app.settings import API
 from groundwork.log import configure_logging
+from groundwork.testing import SetVariable
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +46,25 @@ def test_a_sockets_ticket_is_not_in_the_log(capsys: pytest.CaptureFixture[str]) 
 
     [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert line["event"] == '::1 - "WebSocket /events?ticket=...&since=1" [accepted]'
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_nothing_that_a_client_sends_makes_a_line_of_its_own(
+    client: TestClient, capsys: pytest.CaptureFixture[str], set_variable: SetVariable, environment: str
+) -> None:
+    set_variable("PUBLIC_URL", "https://app.example.org")
+    set_variable("ENVIRONMENT", environment)
+    configure_logging()
+    forged = '\r\n{"event": "request", "status": 200}\x1b[2J\u2028'
+    capsys.readouterr()
+
+    client.get(f"{API}/{quote(forged)}?{quote(forged)}", headers={"User-Agent": "x\x1b[2J", "X-Request-ID": "\x1b[2J"})
+    client.post(f"{API}/auth/token", data={"username": forged, "password": forged})
+    client.post(f"{API}/auth/verify", json={"token": forged})
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"{API}/jobs/events?ticket={quote(forged)}"):
+        pass
+
+    text = capsys.readouterr().out
+    assert "request" in text
+    assert {character for character in text if unicodedata.category(character)[0] in "CZ"} <= {"\n", " "}
+    assert not [line for line in text.splitlines() if line.startswith('{"event": "request"')]
