@@ -151,7 +151,11 @@ BREACHES = [
     ),
     Breach(
         "the worker: Celery's own consumer",
-        replace(f"{GROUNDWORK}/jobs/worker.py", '        "worker_consumer": "groundwork.jobs.consumer:CarefulConsumer",\n', ""),
+        replace(
+            f"{GROUNDWORK}/jobs/worker.py",
+            '        "worker_consumer": "groundwork.jobs.consumer:CarefulConsumer",\n',
+            "",
+        ),
         "groundwork/test_hostile_messages.py::test_a_worker_drops_what_it_cannot_understand_and_goes_on",
     ),
     Breach(
@@ -244,7 +248,11 @@ BREACHES = [
     ),
     Breach(
         "the end of a sign-in: its streams go on",
-        replace(f"{GROUNDWORK}/jobs/watchers.py", "                subscription.drop(*SIGNED_OUT)\n", "                pass\n"),
+        replace(
+            f"{GROUNDWORK}/jobs/watchers.py",
+            "                subscription.drop(*SIGNED_OUT)\n",
+            "                pass\n",
+        ),
         "groundwork/test_watchers.py::test_streams_and_sockets_end_within_two_seconds_with_the_sign_in",
     ),
     Breach(
