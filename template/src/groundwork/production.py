@@ -1,0 +1,33 @@
+"""What keeps a process from starting in production."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+__all__ = ["unsafe"]
+
+# Passwords of examples, in these files and elsewhere.
+SAMPLES = {"app", "changeme", "guest", "password", "postgres", "redis", "secret"}
+
+
+def unsafe(settings: Any, names: Iterable[str]) -> Iterator[str]:
+    """What is unsafe in the Settings of a process, a sentence each. `names` are those of the groundwork's own settings."""
+    if settings.broker_url.startswith("memory:"):
+        yield "BROKER_URL=memory:// is for development only"
+    for name in ("secret_key", "secret_key_previous"):
+        if 0 < len(set(getattr(settings, name) or "")) < 10:
+            yield f"{name.upper()} repeats a few characters; make one with `openssl rand -hex 32`"
+    for name in () if settings.mail_dry_run else names:
+        if name.endswith(("_key", "_token")) and "webhook" not in name and getattr(settings, name) == "":
+            yield f"{name.upper()} is not set, and no mail leaves without it; set it, or MAIL_DRY_RUN=true"
+    for name in ("database_url", "broker_url"):
+        if SAMPLES & set(_passwords(getattr(settings, name))):
+            yield f"{name.upper()} has the password of an example; choose another one"
+    if settings.public_url.scheme != "https" and settings.public_url.host not in {"localhost", "127.0.0.1"}:
+        yield f"PUBLIC_URL={settings.public_url} is not https, and passwords travel there"
+
+
+def _passwords(urls: str) -> Iterator[str]:
+    """Before the hosts and among the parameters; Celery takes several URLs, with semicolons."""
+    for url in map(urlsplit, urls.split(";")):
+        yield from [unquote(url.password or ""), *parse_qs(url.query).get("password", [])]
