@@ -184,4 +184,4 @@ def test_a_socket_hears_of_a_job_while_a_worker_runs_it(
             assert event["event"] == "job", f"only a heartbeat tells after {seen}"
             seen.append(event["data"]["status"])
 
-    assert seen[0] == "queued"
+    assert seen == [status for status in ("queued", "running", "succeeded") if status in seen]

@@ -14,7 +14,7 @@ from support import run
 from app.accounts.models import User
 from app.settings import API
 from groundwork.data import engine
-from groundwork.jobs import Job, Status, enqueue, events, housekeeping
+from groundwork.jobs import Job, Status, enqueue, housekeeping, stream
 from groundwork.live.reader import Reader
 from groundwork.testing import RunJob
 
@@ -187,7 +187,7 @@ def test_a_snapshot_reads_few_rows_and_has_what_runs_what_is_new_and_what_ended_
         return await read(self, query, values, *began)
 
     monkeypatch.setattr(Reader, "read", remember)
-    monkeypatch.setattr(events, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(stream, "HEARTBEAT", 0.05)
     seen = []
     for known in (0, since):
         ticket = client.post(f"{API}/jobs/events/ticket", headers=sign_in()).json()["ticket"]

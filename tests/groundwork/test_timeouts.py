@@ -1,7 +1,8 @@
 """Attempts that PostgreSQL ends: by a timeout, which is the task's own fault, or by a stop, which is nobody's."""
 
 from collections.abc import Callable
-from time import sleep
+from select import POLLRDHUP, poll
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
@@ -21,7 +22,11 @@ Act = Callable[[RunningJob], object]
 
 def idle_too_long(job: RunningJob) -> None:
     job.session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10ms'"))
-    sleep(0.2)
+    driver: Any = job.session.connection().connection.driver_connection
+    # A statement that meets PostgreSQL before it has closed the connection makes its last words unreadable.
+    closed = poll()
+    closed.register(driver.fileno(), POLLRDHUP)
+    assert closed.poll(20_000)
     job.session.scalar(select(1))
 
 
