@@ -1,6 +1,7 @@
 """Connections to PostgreSQL that are lost, or open and silent: neither fails a request nor holds up a worker for ever."""
 
 from collections.abc import Generator
+from contextlib import suppress
 from select import POLLERR, POLLHUP, POLLIN, poll
 from time import monotonic
 from typing import Any
@@ -31,9 +32,25 @@ class PromptConnection(psycopg.Connection[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.deadline: float | None = ANSWER_SECONDS
+        self._last_words: psycopg.Error | None = None
+        self.add_notice_handler(self._hear)
+
+    def _hear(self, message: psycopg.errors.Diagnostic) -> None:
+        if message.severity_nonlocalized == "FATAL" and message.sqlstate:
+            self._last_words = psycopg.errors.lookup(message.sqlstate)(message.message_primary)
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().wait(gen if self.deadline is None else self._in_time(gen, self.deadline), *args, **kwargs)
+        if not self.closed and _has_something_to_read(self.fileno()):
+            # Why PostgreSQL has ended the session, perhaps: once something is sent, TCP may drop what was not read.
+            with suppress(psycopg.Error):
+                self.pgconn.consume_input()
+                self.pgconn.is_busy()
+        try:
+            return super().wait(gen if self.deadline is None else self._in_time(gen, self.deadline), *args, **kwargs)
+        except psycopg.OperationalError as error:
+            if self._last_words and error.sqlstate is None:
+                raise self._last_words from error
+            raise
 
     def rollback(self) -> None:
         # Also after the statement of a task, which has no deadline.
