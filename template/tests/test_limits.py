@@ -33,15 +33,6 @@ def test_the_reply_says_when_to_come_back(client: TestClient) -> None:
     assert 200 < int(reply.headers["retry-after"]) <= 301
 
 
-def test_no_mailbox_gets_more_than_five_links_in_half_an_hour_from_one_client(
-    client: TestClient, user: User, session: Session
-) -> None:
-    replies = [client.post(f"{API}/auth/forgotten-password", json={"email": user.email}) for _ in range(6)]
-
-    assert {(reply.status_code, reply.text) for reply in replies} == {(202, replies[0].text)}
-    assert session.scalar(select(func.count()).select_from(Job)) == 5
-
-
 def test_one_client_cannot_try_many_addresses(client: TestClient, session: Session) -> None:
     wanted = [{"email": f"user{number}@example.org"} for number in range(51)]
 

@@ -1,6 +1,5 @@
 """Staying signed in, and the end of it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -55,22 +54,6 @@ def test_a_refresh_token_that_comes_again_ends_all_of_its_family_and_no_other(
     assert not works(client, first["access_token"])
     assert works(client, other["access_token"])
     assert session.scalar(select(func.count()).where(AuditEvent.kind == Kind.REFRESH_TOKEN_REUSED)) == 1
-
-
-def test_who_lost_the_answer_gets_the_same_token_again_for_half_a_minute(
-    client: TestClient, user: User, session: Session
-) -> None:
-    first = tokens(client)["refresh_token"]
-
-    with ThreadPoolExecutor(20) as threads:
-        replies = list(threads.map(lambda _: refresh(client, first), range(20)))
-
-    [second] = {reply.json()["refresh_token"] for reply in replies}
-    assert all(works(client, reply.json()["access_token"]) for reply in replies)
-    session.execute(update(SignIn).values(refreshed_at=func.now() - timedelta(seconds=31)))
-    session.commit()
-    assert refresh(client, first).status_code == 401
-    assert refresh(client, second).status_code == 401
 
 
 def test_old_and_invented_refresh_tokens_are_refused_and_end_nothing(

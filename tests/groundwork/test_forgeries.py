@@ -14,7 +14,7 @@ import jwt
 import pytest
 from fastapi.testclient import TestClient
 from people import ME, PASSWORD, SignInAs
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import SignIn, User
@@ -144,6 +144,36 @@ def test_fifty_who_refresh_at_once_have_one_successor_and_fifty_who_are_late_end
     assert (together, late) == ([200] * 50, [401] * 50)
     reused = select(func.count()).where(AuditEvent.kind == "refresh-token-reused")
     assert session.scalar(reused) == 1
+
+
+def test_who_lost_the_answer_gets_the_same_token_again_for_half_a_minute(
+    client: TestClient, user: User, session: Session
+) -> None:
+    form = {"username": user.email, "password": PASSWORD}
+    first = {"refresh_token": client.post(f"{API}/auth/token", data=form).json()["refresh_token"]}
+
+    replies = [client.post(f"{API}/auth/refresh", json=first) for _ in range(3)]
+
+    [second] = {reply.json()["refresh_token"] for reply in replies}
+    for reply in replies:
+        assert client.get(ME, headers={"Authorization": f"Bearer {reply.json()['access_token']}"}).is_success
+    session.execute(update(SignIn).values(refreshed_at=func.now() - timedelta(seconds=31)))
+    session.commit()
+    late = client.post(f"{API}/auth/refresh", json=first)
+    assert late.status_code == 401
+    assert client.post(f"{API}/auth/refresh", json={"refresh_token": second}).status_code == 401
+
+
+def test_a_new_key_does_not_sign_out_who_lost_the_answer(
+    client: TestClient, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"username": user.email, "password": PASSWORD}
+    token = {"refresh_token": client.post(f"{API}/auth/token", data=form).json()["refresh_token"]}
+    lost = client.post(f"{API}/auth/refresh", json=token).json()["refresh_token"]
+    monkeypatch.setattr(get_settings(), "secret_key_previous", get_settings().secret_key)
+    monkeypatch.setattr(get_settings(), "secret_key", "another-key-" * 4)
+
+    assert client.post(f"{API}/auth/refresh", json=token).json()["refresh_token"] == lost
 
 
 def test_guesses_near_a_refresh_token_end_no_sign_in_of_others(client: TestClient, user: User) -> None:

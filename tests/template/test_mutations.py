@@ -364,7 +364,7 @@ BREACHES = [
     Breach(
         "the theft of a refresh token: it is answered for ever",
         replace("template/src/app/accounts/sign_ins.py.jinja", "elif not again or ", "elif "),
-        "test_sign_ins.py::test_who_lost_the_answer_gets_the_same_token_again_for_half_a_minute",
+        "groundwork/test_forgeries.py::test_who_lost_the_answer_gets_the_same_token_again_for_half_a_minute",
     ),
     Breach(
         "the signature of a webhook",
