@@ -4,12 +4,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session
-from support import run
 
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.outdated import housekeeping
 from groundwork.settings import get_settings
-from groundwork.testing import RunJob, SetVariable
+from groundwork.testing import RunJob
 
 
 @pytest.mark.usefixtures("relay_looked")
@@ -73,9 +72,3 @@ def test_without_a_token_of_the_service_nobody_reads_the_figures(client: TestCli
     reply = client.get("/health/ready", headers={"Authorization": "Bearer None"})
 
     assert reply.json() == {"status": "ok"}
-
-
-def test_a_short_token_is_refused(set_variable: SetVariable) -> None:
-    set_variable("HEALTH_TOKEN", "short")
-
-    assert "HEALTH_TOKEN: has fewer than 32 characters" in run("doctor")[1]

@@ -47,6 +47,7 @@ def test_one_url_serves_every_driver() -> None:
         ("SECRET_KEY", "ab" * 20, "SECRET_KEY repeats a few characters; make one with"),
         ("SECRET_KEY_PREVIOUS", "ab" * 20, "SECRET_KEY_PREVIOUS repeats a few characters"),
         ("SECRET_KEY_PREVIOUS", "short", "SECRET_KEY_PREVIOUS: has fewer than 32 characters"),
+        ("HEALTH_TOKEN", "short", "HEALTH_TOKEN: has fewer than 32 characters"),
         ("BROKER_URL", "amqp://guest:guest@db", "BROKER_URL has the password of an example; choose another one"),
         ("DATABASE_URL", "postgresql://app:app@db/app", "DATABASE_URL has the password of an example"),
         ("DATABASE_URL", "postgresql://ada@db/app?password=app", "DATABASE_URL has the password of an example"),

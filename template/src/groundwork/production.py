@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+
+from groundwork.urls import passwords_of
 
 __all__ = ["unsafe"]
 
@@ -21,13 +22,7 @@ def unsafe(settings: Any, names: Iterable[str]) -> Iterator[str]:
         if name.endswith(("_key", "_token")) and "webhook" not in name and getattr(settings, name) == "":
             yield f"{name.upper()} is not set, and no mail leaves without it; set it, or MAIL_DRY_RUN=true"
     for name in ("database_url", "broker_url"):
-        if SAMPLES & set(_passwords(getattr(settings, name))):
+        if SAMPLES & passwords_of(getattr(settings, name)):
             yield f"{name.upper()} has the password of an example; choose another one"
     if settings.public_url.scheme != "https" and settings.public_url.host not in {"localhost", "127.0.0.1"}:
         yield f"PUBLIC_URL={settings.public_url} is not https, and passwords travel there"
-
-
-def _passwords(urls: str) -> Iterator[str]:
-    """Before the hosts and among the parameters; Celery takes several URLs, with semicolons."""
-    for url in map(urlsplit, urls.split(";")):
-        yield from [unquote(url.password or ""), *parse_qs(url.query).get("password", [])]

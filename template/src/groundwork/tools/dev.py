@@ -16,7 +16,7 @@ from watchfiles import PythonFilter, awatch
 
 from groundwork.configuration import configuration
 from groundwork.tools.dev_environment import FOLDER
-from groundwork.tools.terminal import place_of
+from groundwork.urls import place_of
 
 __all__ = ["serve"]
 

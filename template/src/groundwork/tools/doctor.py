@@ -25,7 +25,7 @@ from groundwork.mail import provider
 from groundwork.mail.delivery import our_address
 from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
 from groundwork.settings import Settings, SettingsInvalid, get_settings
-from groundwork.tools.terminal import place_of
+from groundwork.urls import place_of
 
 __all__ = ["Finding", "alembic_config", "examine", "migrations"]
 
