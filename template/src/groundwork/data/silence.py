@@ -37,7 +37,7 @@ class PromptConnection(psycopg.Connection[Any]):
 
     def _hear(self, message: psycopg.errors.Diagnostic) -> None:
         if message.severity_nonlocalized == "FATAL" and message.sqlstate:
-            self._last_words = psycopg.errors.lookup(message.sqlstate)(message.message_primary)
+            self._last_words = psycopg.errors.lookup(message.sqlstate)(message.message_primary or "")
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.closed and _has_something_to_read(self.fileno()):
