@@ -31,8 +31,6 @@ GONE = {
     "app.jobs.relay.publish_due",
     "app.jobs.running.JobSession",
     "app.security.mailed_secret",
-    "app.users.auth.NotVerified",
-    "app.users.auth.VerifiedUser",
 }
 
 

@@ -40,9 +40,10 @@ LAST = all_releases()[-1]
 TABLES = TEMPLATE / "hooks/migrations"
 # A plain `copier update` across a release that moves files asks for trust.
 MOVES = any(Version(table.stem) > Version(LAST) for table in TABLES.glob("*.toml"))
-# What release 0.4.0 wrote anew, where people remove the sample; here is how they go on.
+# What a release wrote anew, where people remove the sample; here is how they go on.
 REWRITTEN = {"src/app/main.py": edit_main, "tests/test_permissions.py": edit_permissions}
-IN_DOUBT = set(REWRITTEN) if Version(LAST) < Version("0.4.0") else set()
+BY = {"src/app/main.py": Version("0.4.0"), "tests/test_permissions.py": Version("0.5.0")}
+IN_DOUBT = {name for name, version in BY.items() if Version(LAST) < version}
 # Where release 0.4.0 put a file of the edits.
 MOVED = {"src/app/accounts/models.py"} if MOVES else set()
 pytestmark = pytest.mark.slow
