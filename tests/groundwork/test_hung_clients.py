@@ -1,6 +1,7 @@
 """Clients that open a stream or a socket and take nothing of it, on real connections."""
 
 import socket
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx2
@@ -65,3 +66,23 @@ def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
             assert len([*api.state.hub]) == 1, "after 100 MB that it did not take it is still a client"
 
     assert "client given up" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\x00\x80", b"\x89\x80", b"\x8a\x80", b"\x81\x80"], ids=["parts", "pings", "pongs", "texts"]
+)
+def test_a_socket_whose_client_says_too_much_ends(user: User, sign_in: SignInAs, frame: bytes) -> None:
+    """A megabyte of frames that say nothing kept all other clients waiting for seconds."""
+    with serving() as (url, _), httpx2.Client(base_url=url, headers=sign_in(), timeout=10) as watcher:
+        ticket = watcher.post(f"{EVENTS}/ticket").json()["ticket"]
+        with socket.socket() as talker:
+            ask(talker, url, f"{EVENTS}?ticket={ticket}", SOCKET.format(key="bm9ib2R5IHJlYWRzIGl0IQ=="))
+            assert b" 101 " in talker.recv(4096)
+            talker.settimeout(5)
+            # The first part of a message, which never ends.
+            talker.sendall(b"\x01\x80\0\0\0\0")
+            with suppress(ConnectionError):
+                for _ in range(100):
+                    talker.sendall((frame + b"\0\0\0\0") * 2000)
+                while talker.recv(65536):
+                    """Pongs, and the close frame; a socket that goes on makes this time out."""

@@ -11,7 +11,7 @@ import pytest
 from live_server import serving
 
 from app.settings import API
-from groundwork import server
+from groundwork import server, sockets
 from groundwork.testing import SetVariable
 
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
@@ -19,6 +19,7 @@ LOGIN = (
     f"POST {API}/auth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n".encode()
 )
 NOBODY = b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+LARGE = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CHUNKED = LOGIN + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
 
 
@@ -163,3 +164,21 @@ def test_a_request_has_its_time_however_slowly_its_body_comes(set_variable: SetV
 
     assert statuses(received) == ["503"]
     assert b"connection: close" in received
+
+
+def test_a_client_that_takes_nothing_of_an_answer_loses_its_connection(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "LOOK", 0.3)
+    with connected(address) as slow, socket.socket() as hung:
+        hung.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        hung.settimeout(5)
+        hung.connect(address)
+        # Six megabytes: more than the system keeps for a connection.
+        hung.sendall(LARGE * 4)
+        slow.sendall(LARGE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        taken = b"".join(slow.recv(10_000) for _ in range(20) if not sleep(0.1))
+        # It has been given up by now: what it may still take is what the system kept.
+        assert len(rest(hung)) < 5_000_000
+
+        assert len(taken + rest(slow)) > 1_000_000, "Whoever takes something has its time."

@@ -14,7 +14,7 @@ from live_server import read, serving
 from people import SignInAs, new_user
 from sqlalchemy import update
 from sqlalchemy.orm import Session
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from work import add_user
 
@@ -173,3 +173,16 @@ def test_a_heavy_snapshot_keeps_nobody_from_what_has_changed(user: User, session
     run(both())
 
     assert order == ["a change", f"{len(jobs)} jobs"]
+
+
+@pytest.mark.parametrize("known", [2**53 + 1, 10**40])
+def test_what_no_event_had_as_its_id_is_refused(user: User, sign_in: SignInAs, known: int) -> None:
+    headers = sign_in()
+    with serving() as (url, _):
+        answer = httpx2.get(url + EVENTS, headers=headers | {"Last-Event-ID": str(known)})
+        ticket = httpx2.post(f"{url}{EVENTS}/ticket", headers=headers).json()["ticket"]
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"{url.replace('http', 'ws')}{EVENTS}?ticket={ticket}&last_event_id={known}")
+
+    assert answer.status_code == 422
+    assert refused.value.response.status_code == 403

@@ -3,6 +3,9 @@
 from asyncio import TimerHandle, Transport
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from groundwork.sockets import Looks, Socket
 
 __all__ = ["Protocol"]
 
@@ -20,7 +23,7 @@ class HeadTooLarge(Exception):
     """It has too many bytes or fields, or there are too many of them."""
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Looks, HttpToolsProtocol):
     """Ends connections whose requests have large heads, come too slowly, or never come.
 
     httptools alone keeps all that a client sends as a head, and waits for its end for ever.
@@ -34,9 +37,11 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect()
+        self.look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
+        self.look_no_more()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -62,6 +67,9 @@ class Protocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self.upgraded = True
+        self.look_no_more()
+        if self.ws_protocol_class is WebSocketsSansIOProtocol:
+            self.ws_protocol_class = Socket
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:

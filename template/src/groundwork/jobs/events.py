@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request, WebSocket
+from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
@@ -22,6 +22,8 @@ from groundwork.live.subscription import Subscription
 __all__ = ["job_streams"]
 
 TICKET_SECONDS = 30
+# Of the ids of events: microseconds since 1970, until the year 2255. PostgreSQL has no greater times than 294276.
+LATEST = 2**53
 
 
 class Ticket(BaseModel):
@@ -68,7 +70,7 @@ def job_streams(prefix: str, people: People) -> APIRouter:
         request: Request,
         current: Annotated[SignedIn, Depends(people.sign_in)],
         subscription: Annotated[Subscription, Depends(watch_all)],
-        last_event_id: Annotated[int, Header(ge=0)] = 0,
+        last_event_id: Annotated[int, Header(ge=0, le=LATEST)] = 0,
     ) -> AsyncIterator[ServerSentEvent]:
         """`snapshot`: a list of jobs; then `job`: one as it is now. After a pause with the `Last-Event-ID` of before."""
         stream = stream_of(request, current.id, current.user_id, last_event_id)
@@ -89,7 +91,9 @@ def job_streams(prefix: str, people: People) -> APIRouter:
             yield event
 
     @router.websocket("/events")
-    async def socket(websocket: WebSocket, ticket: str = "", last_event_id: int = 0) -> None:
+    async def socket(
+        websocket: WebSocket, ticket: str = "", last_event_id: Annotated[int, Query(ge=0, le=LATEST)] = 0
+    ) -> None:
         await serve(websocket, ticket, None, last_event_id)
 
     @router.websocket("/{job_id}/events")
