@@ -32,6 +32,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], str | bytes, str]] = {
     "a number": (GOOD, "3", "application/json"),
     "nothing": (GOOD, "", "application/json"),
     "no JSON": (GOOD, "{", "application/json"),
+    "JSON of many levels": (GOOD, "[" * 100_000, "application/json"),
     "a time that is none": (GOOD | {"eta": "tomorrow", "expires": []}, NOTHING, "application/json"),
     "a limit that is none": (GOOD | {"timelimit": [1]}, NOTHING, "application/json"),
     "a number without headers": ({}, "3", "application/json"),
@@ -55,7 +56,9 @@ def test_a_worker_drops_what_it_cannot_understand_and_goes_on(worker: Worker, se
             )
         # Of Redis a channel has the client: its lists are everybody's who reaches it.
         if client := getattr(connection.default_channel, "client", None):
-            client.lpush(QUEUE, "no JSON", "3", "{}", '{"properties": {"delivery_tag": 1}, "headers": "none"}')
+            client.lpush(
+                QUEUE, "no JSON", "3", "{}", '{"properties": {"delivery_tag": 1}, "headers": "none"}', "[" * 100_000
+            )
     job = enqueue(session, add_user, email=f"{uuid4()}@example.org")
     session.commit()
 

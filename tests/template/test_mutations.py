@@ -285,6 +285,20 @@ BREACHES = [
         "groundwork/test_server.py::test_a_connection_without_a_request_ends",
     ),
     Breach(
+        "the time of an answer",
+        replace(
+            f"{GROUNDWORK}/sockets.py",
+            "            self.transport.abort()\n            return\n        self.unsent",
+            "        self.unsent",
+        ),
+        "groundwork/test_server.py::test_a_client_that_takes_nothing_of_an_answer_loses_its_connection",
+    ),
+    Breach(
+        "what a socket's client says",
+        replace(f"{GROUNDWORK}/sockets.py", "self.said > MOST_SAID * unit", "False"),
+        "groundwork/test_hung_clients.py::test_a_socket_whose_client_says_too_much_ends",
+    ),
+    Breach(
         "the codec of a body: the client chooses it",
         replace(
             f"{GROUNDWORK}/http/bounds.py",

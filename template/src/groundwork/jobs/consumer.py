@@ -13,7 +13,8 @@ log = structlog.get_logger(__name__)
 
 # What Celery and kombu raise where a message lacks a part, or a part is of another kind than they expect. KeyError is also
 # among the errors by which they take a connection to Redis for lost: they would connect again, and get the message again.
-MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
+# RecursionError: JSON of a thousand levels.
+MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class _Headers(BaseModel):
@@ -42,7 +43,7 @@ class CarefulConsumer(Consumer):
 
         # Redis has lists, whose elements kombu reads; others parse what they deliver before kombu has it.
         if "BRPOP" in (readers := getattr(channel, "handlers", {})):
-            readers["BRPOP"] = _or_drop(readers["BRPOP"], ValueError)
+            readers["BRPOP"] = _or_drop(readers["BRPOP"], RecursionError, ValueError)
             channel.connection._deliver = _or_drop(channel.connection._deliver, *MALFORMED)
         return handle_or_drop
 
