@@ -164,6 +164,17 @@ def test_who_lost_the_answer_gets_the_same_token_again_for_half_a_minute(
     assert client.post(f"{API}/auth/refresh", json={"refresh_token": second}).status_code == 401
 
 
+def test_another_kind_of_device_gets_no_token_again(client: TestClient, user: User) -> None:
+    form = {"username": user.email, "password": PASSWORD}
+    first = {"refresh_token": client.post(f"{API}/auth/token", data=form).json()["refresh_token"]}
+    second = client.post(f"{API}/auth/refresh", json=first).json()["refresh_token"]
+
+    thief = client.post(f"{API}/auth/refresh", json=first, headers={"User-Agent": "curl/8.14"})
+
+    assert thief.status_code == 401
+    assert client.post(f"{API}/auth/refresh", json={"refresh_token": second}).status_code == 401
+
+
 def test_a_new_key_does_not_sign_out_who_lost_the_answer(
     client: TestClient, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

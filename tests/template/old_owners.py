@@ -12,7 +12,6 @@ __all__ = ["EDITED", "add_a_feature", "add_files", "change_the_style", "delete_f
 EDITED = {
     "src/app/client.py": "src/groundwork/http/client.py",
     "src/app/deliveries/service.py": "src/groundwork/mail/service.py",
-    "src/app/doctor.py": "src/groundwork/tools/doctor.py",
     "src/app/etag.py": "src/groundwork/http/etag.py",
     "src/app/jobs/enqueue.py": "src/groundwork/jobs/enqueueing.py",
     "src/app/jobs/transitions.py": "src/groundwork/jobs/transitions.py",
