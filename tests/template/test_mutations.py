@@ -311,8 +311,8 @@ BREACHES = [
         "the connection: it is kept while a client sends",
         replace(
             f"{GROUNDWORK}/mail/routes.py.jinja",
-            "received: Annotated[Received, Depends(_received)], session: SessionDep",
-            "session: SessionDep, received: Annotated[Received, Depends(_received)]",
+            "read: Annotated[tuple[Callback, Received | CallbackRefused], Depends(_read)], session: SessionDep",
+            "session: SessionDep, read: Annotated[tuple[Callback, Received | CallbackRefused], Depends(_read)]",
         ),
         "test_permissions.py::test_every_route_answers_as_the_table_says",
         answers=(("database", "sync"),),
