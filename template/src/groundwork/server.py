@@ -1,6 +1,7 @@
 """The HTTP of uvicorn with bounds: `uvicorn --http groundwork.server:Protocol`."""
 
-from asyncio import TimerHandle, Transport
+from asyncio import BaseTransport, TimerHandle, Transport
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -34,8 +35,8 @@ class Protocol(Looks, HttpToolsProtocol):
     size = fields = kept = 0
     refused = upgraded = False
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast("Transport", transport))
         self._expect()
         self.look_later()
 

@@ -1,7 +1,8 @@
 """Bounds for clients that take nothing of what the server sends, or say too much on a socket."""
 
-from asyncio import AbstractEventLoop, TimerHandle, Transport
+from asyncio import AbstractEventLoop, BaseTransport, Protocol, TimerHandle, Transport
 from math import inf
+from typing import cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -16,7 +17,7 @@ MOST_SAID = 16
 MOST_PARTS = 100
 
 
-class Looks:
+class Looks(Protocol):
     """Ends a connection whose client takes nothing of what was sent: closing it waits for that for ever."""
 
     transport: Transport
@@ -45,11 +46,11 @@ class Looks:
         self.look_later()
 
     def pause_writing(self) -> None:
-        super().pause_writing()  # type: ignore[misc]
+        super().pause_writing()
         self.full = True
 
     def resume_writing(self) -> None:
-        super().resume_writing()  # type: ignore[misc]
+        super().resume_writing()
         self.full, self.unsent = False, inf
 
 
@@ -58,8 +59,8 @@ class Socket(Looks, WebSocketsSansIOProtocol):
 
     said = heard_at = 0.0
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast("Transport", transport))
         self.look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -30,6 +30,7 @@ class QueuesWithMail(AMQP):
 
     queues_cls = _Queues
 
+    # The name is Celery's: it makes the queues of each application by this method.
     def Queues(self, *args: Any, **kwargs: Any) -> Queues:  # noqa: N802
         queues = super().Queues(*args, **kwargs)
         default = str(self.app.conf.task_default_queue)

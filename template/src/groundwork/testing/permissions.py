@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import update
@@ -132,11 +133,9 @@ def _connections_kept(client: TestClient) -> Iterator[list[int]]:
         async for part in stream(request):
             yield part
 
-    Request.stream = watched  # type: ignore[assignment,method-assign]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Request, "stream", watched)
         yield kept
-    finally:
-        Request.stream = stream  # type: ignore[method-assign]
 
 
 def routes_of(api: FastAPI) -> set[str]:
