@@ -1,6 +1,7 @@
 """The engine and the sessions of everything that is not a web request: workers, relay, commands, tests, scripts."""
 
 from functools import lru_cache
+from threading import RLock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -11,17 +12,32 @@ from groundwork.data.server_settings import with_server_settings
 from groundwork.data.tables import import_models
 from groundwork.settings import CONNECT_ARGS, get_settings
 
-__all__ = ["autocommit_engine", "engine", "new_session", "prompt_engine"]
+__all__ = ["MAKING", "autocommit_engine", "engine", "forget_engine", "new_session", "prompt_engine"]
+
+# Threads that ask for the first time at once get one engine: the connections of another would stay open, of nobody.
+MAKING = RLock()
 
 
-@lru_cache
 def engine() -> Engine:
     """The synchronous engine of this process, with the tables of all features; its pool grows with the threads that use it.
 
     For workers, commands, scripts and tests; web requests have `SessionDep`. Raises SettingsInvalid.
     """
+    with MAKING:
+        return _engine()
+
+
+@lru_cache
+def _engine() -> Engine:
     import_models()
     return _made()
+
+
+def forget_engine() -> None:
+    """Dispose of it, and make another when one is needed; for tests that change the database."""
+    with MAKING:
+        engine().dispose()
+        _engine.cache_clear()
 
 
 @lru_cache(maxsize=1)

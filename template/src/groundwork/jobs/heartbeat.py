@@ -70,14 +70,14 @@ def _start() -> None:
     global _thread
     with _starting:
         if not _thread.is_alive():
-            _thread = Thread(target=_beat, name="heartbeat", daemon=True)
+            _thread = Thread(target=_beat, args=(lease(),), name="heartbeat", daemon=True)
             _thread.start()
 
 
-def _beat() -> None:
+def _beat(lease: timedelta) -> None:
     while True:
-        sleep(lease().total_seconds() / 3)
-        if now_running := [mine | {"lease": lease()} for mine in tuple(_running)]:
+        sleep(lease.total_seconds() / 3)
+        if now_running := [mine | {"lease": lease} for mine in tuple(_running)]:
             extend(EXTEND, now_running)
 
 

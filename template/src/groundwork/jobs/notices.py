@@ -9,6 +9,8 @@ A process that dies between the commit and the notice loses the notice; streams 
 
 import atexit
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
 from typing import Any
@@ -21,7 +23,7 @@ from sqlalchemy.pool import Pool
 from groundwork.data.connections import engine
 from groundwork.jobs.models import CHANGES
 
-__all__ = ["pass_on"]
+__all__ = ["apart", "pass_on"]
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +89,13 @@ class _Sender:
             log.warning("changes of jobs were not sent to those who watch", jobs=len(changes), error=str(error))
             return False
 
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        with self._sending:
+            with self._changing:
+                self._changes.clear()
+            yield
+
     def finish(self) -> None:
         """Send the rest, before a short process ends, and wait for what the thread sends."""
         if self._sending.acquire(timeout=LOOK) and self._changes:
@@ -117,6 +126,11 @@ def _keep_changes(connection: Any, record: Any) -> None:
 @event.listens_for(Pool, "checkin")
 def _pass_on_at_the_end(_connection: Any, record: Any) -> None:
     _pass_on(record.info)
+
+
+def apart() -> AbstractContextManager[None]:
+    """Forget what was not sent, and send nothing meanwhile; for tests that change the database."""
+    return _sender.apart()
 
 
 def pass_on(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, event
 
 from groundwork.data import silence
-from groundwork.data.connections import autocommit_engine, engine
+from groundwork.data.connections import MAKING, autocommit_engine, engine
 from groundwork.jobs.savepoints import DRIVER
 
 __all__ = ["BEHIND", "COMMIT", "LOSS", "MARK", "Guard", "TaskFault", "TransactionAborted", "guard_of", "guarded"]
@@ -98,7 +98,8 @@ def guarded(connection: Connection, mark: str, *, shared: bool = False) -> Itera
 
 def job_engine() -> Engine:
     """The engine of attempts: beside `engine()`, with a pool of its own. Its connections begin transactions with the mark."""
-    return _guarded_engine(engine())
+    with MAKING:
+        return _guarded_engine(engine())
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from groundwork.configuration import configuration
 from groundwork.data import Base, engine, new_session
-from groundwork.jobs import Job, Status
+from groundwork.data.connections import forget_engine
+from groundwork.jobs import Job, Status, notices
 from groundwork.log import configure_logging
 from groundwork.settings import get_settings
 from groundwork.testing.environment import create_database, prepare_environment
@@ -134,8 +135,8 @@ def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
     def forget() -> None:
         get_settings.cache_clear()
         if "DATABASE_URL" in changed:
-            engine().dispose()
-            engine.cache_clear()
+            with notices.apart():
+                forget_engine()
 
     def set_one(name: str, value: str) -> None:
         changed.add(name)
