@@ -82,11 +82,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """Each process's part begins with its share of the suites, and ends with short tests, which others can take over.
 
-    xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it. The chaos tests,
-    which wait most of the time, come first in every second part.
+    xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it. What waits most
+    of the time comes first: in every second part the chaos tests, in the others the suites of the machinery.
     """
     chaos = [item for item in items if item.get_closest_marker("chaos")]
-    rest = [item for item in items if item not in chaos]
+    waits = [item for item in items if item.get_closest_marker("waits")]
+    rest = [item for item in items if item not in chaos and item not in waits]
+    if processes == 1:
+        chaos, waits = chaos + waits, []
     long = [item for item in rest if item.get_closest_marker("matrix") or item.get_closest_marker("first")]
     short = [item for item in rest if item not in long]
 
@@ -95,8 +98,7 @@ def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
 
     ordered = []
     for number in range(processes):
-        if number % 2 == 0:
-            ordered += share(chaos, number // 2, (processes + 1) // 2)
+        ordered += share(chaos if number % 2 == 0 else waits, number // 2, (processes + 1 - number % 2) // 2)
         ordered += share(long, number, processes) + share(short, number, processes)
     return ordered
 

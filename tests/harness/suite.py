@@ -59,6 +59,8 @@ class Place:
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_PROJECT_ENVIRONMENT": str(self.folder / f"environment-{version}"),
             "MYPY_CACHE_DIR": str(self.types),
+            # Its table of Unicode takes a second to make.
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "hypothesis"),
         }
 
     def put(self, render: Path) -> Path:

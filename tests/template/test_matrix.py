@@ -64,6 +64,7 @@ def test_the_own_suite_passes(generate: Generate, proved: Prove, answers: Answer
     proved(generate(**answers), answers)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("answers", GROUNDWORKS, ids=label)
 def test_the_groundwork_suite_passes(generate: Generate, proved: Prove, answers: Answers) -> None:
     proved(add_ring(generate(**answers), "groundwork", answers["email_provider"]), answers, ring="groundwork")
