@@ -1,4 +1,7 @@
-"""Nobody forges a token or a type, and of many who use a token at once one gets what it is for."""
+"""Nobody forges a token or a type, and of many who use a token at once one gets what it is for.
+
+FUZZ_EXAMPLES=12 tries more of it.
+"""
 
 import json
 from base64 import urlsafe_b64encode
@@ -22,8 +25,10 @@ from app.settings import API, get_settings
 from groundwork.audit import AuditEvent
 from groundwork.http import sign_token
 from groundwork.testing import Mailed, token_in
+from groundwork.testing.questions import EXAMPLES
 
 MINUTE = timedelta(minutes=1)
+repeated = pytest.mark.parametrize("number", range(1 + EXAMPLES // 4))
 
 
 def forged(subject: UUID) -> Iterator[str]:
@@ -110,8 +115,9 @@ def at_once(ask: Callable[[], int]) -> list[int]:
         return sorted(threads.map(lambda _: ask(), range(50)))
 
 
+@repeated
 def test_of_fifty_who_use_one_link_at_once_one_resets_the_password(
-    client: TestClient, user: User, session: Session, mailed: Mailed
+    client: TestClient, user: User, session: Session, mailed: Mailed, number: int
 ) -> None:
     client.post(f"{API}/auth/forgotten-password", json={"email": user.email})
     [message] = mailed()
@@ -123,8 +129,9 @@ def test_of_fifty_who_use_one_link_at_once_one_resets_the_password(
     assert [message["Subject"] for message in mailed()] == ["Your password was changed"]
 
 
+@repeated
 def test_fifty_who_refresh_at_once_have_one_successor_and_fifty_who_are_late_end_the_sign_in_once(
-    client: TestClient, user: User, session: Session
+    client: TestClient, user: User, session: Session, number: int
 ) -> None:
     form = {"username": user.email, "password": PASSWORD}
     first = client.post(f"{API}/auth/token", data=form).json()["refresh_token"]
@@ -192,7 +199,7 @@ def test_guesses_near_a_refresh_token_end_no_sign_in_of_others(client: TestClien
     token = client.post(f"{API}/auth/token", data=form).json()["refresh_token"]
     random = Random(19)
 
-    for _ in range(50):
+    for _ in range(50 * EXAMPLES):
         place = random.randrange(len(token))
         guess = token[:place] + random.choice((ascii_letters + digits).replace(token[place], "")) + token[place + 1 :]
         assert client.post(f"{API}/auth/refresh", json={"refresh_token": guess}).status_code == 401

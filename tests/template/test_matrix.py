@@ -71,7 +71,11 @@ def test_the_groundwork_suite_passes(generate: Generate, proved: Prove, answers:
 
 
 @pytest.mark.parametrize("answers", PROVIDERS, ids=label)
-def test_the_provider_suite_passes(generate: Generate, proved: Prove, answers: Answers) -> None:
+def test_the_provider_suite_passes(
+    generate: Generate, proved: Prove, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many forged reports."""
+    monkeypatch.setenv("FUZZ_EXAMPLES", "12")
     proved(add_ring(generate(**answers), "providers", answers["email_provider"]), answers, ring="providers")
 
 
@@ -163,10 +167,10 @@ def test_no_test_minds_what_the_schedule_enqueues_meanwhile(
 
 
 @pytest.mark.parametrize("database", AXES["database"])
-def test_many_questions_find_no_answer_that_the_document_does_not_know(
+def test_a_longer_attack_finds_no_way_in(
     generate: Generate, run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
-    """And many samples no time that tells which addresses have an account."""
+    """Many questions, guesses and races, and many samples of the time that might tell which addresses have an account."""
     monkeypatch.setenv("FUZZ_EXAMPLES", "12")
     monkeypatch.setenv("TIMING_SAMPLES", "101")
     project = add_ring(generate(database=database), "groundwork", DEFAULT["email_provider"])
@@ -175,7 +179,8 @@ def test_many_questions_find_no_answer_that_the_document_does_not_know(
 
     with databases(run_folder) as url:
         variables = place().environment(sys.executable) | {"TEST_DATABASE_URL": url}
-        words = "uv sync --quiet && uv run pytest -rP tests/test_openapi.py tests/groundwork/test_questions.py tests/groundwork/test_timing.py"
+        files = "tests/test_openapi.py tests/groundwork/test_{questions,timing,forgeries}.py"
+        words = f"uv sync --quiet && uv run pytest -rP {files}"
         output = execute("bash", "-ec", words, cwd=place().put(project), **variables)
 
     print(*[line for line in output.splitlines() if "medians" in line or " passed" in line], sep="\n")

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-__all__ = ["GROUNDWORK", "ask", "operations"]
+__all__ = ["EXAMPLES", "GROUNDWORK", "ask", "operations"]
 
 # The routes of the groundwork, which the template asks in its own repository.
 GROUNDWORK = "/(health|jobs|suppressed-addresses|webhooks)(/|$)"
