@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import drop_lost
 from groundwork.data.tables import RequestSession
-from groundwork.settings import CONNECT_ARGS, get_settings
+from groundwork.settings import get_settings
 
 __all__ = ["SessionDep", "Sessions", "held", "open_sessions"]
 
@@ -22,12 +22,12 @@ async def open_sessions() -> AsyncIterator[Sessions]:
     """The pool of one API process, for as long as the process serves."""
     settings = get_settings()
     engine = create_async_engine(
-        settings.database_url,
+        "postgresql+psycopg://",
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args=CONNECT_ARGS,
+        connect_args=settings.database_arguments,
     )
     # A request that is given up gives up its connection too, where the server stays silent.
     drop_lost(with_server_settings(engine.sync_engine))

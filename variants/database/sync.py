@@ -13,7 +13,7 @@ from groundwork.data.computing import at_a_time
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import expect_answers
 from groundwork.data.tables import RequestSession
-from groundwork.settings import CONNECT_ARGS, get_settings
+from groundwork.settings import get_settings
 
 __all__ = ["SessionDep", "Sessions", "held", "open_sessions"]
 
@@ -34,12 +34,12 @@ async def open_sessions() -> AsyncIterator[Sessions]:
     # more than they hold.
     size = settings.database_pool_size
     engine = create_engine(
-        settings.database_url,
+        "postgresql+psycopg://",
         pool_size=size,
         max_overflow=size + 1,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args=CONNECT_ARGS,
+        connect_args=settings.database_arguments,
     )
     # Nobody can take the connection from the thread of a request that was given up.
     expect_answers(with_server_settings(engine), settings.request_timeout_seconds)

@@ -1,8 +1,83 @@
-"""The URLs of databases and brokers: the place that people may see, and the passwords that they may not."""
+"""The URLs of databases and brokers: what they say, the place that people may see, and the passwords that they may not.
 
+What is wrong with one is said without any part of it that may be of a password.
+"""
+
+import re
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-__all__ = ["passwords_of", "place_of"]
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+__all__ = ["CONNECT_ARGS", "libpq_arguments", "passwords_of", "place_of", "readable_broker"]
+
+# For every connection to PostgreSQL, where the URL says nothing else: a database that falls silent is given up after
+# some 20 s, not after the quarter of an hour that TCP would wait.
+CONNECT_ARGS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
+# Parameters that other drivers understand, and what to write for them.
+OF_OTHERS = {
+    "ssl": "write sslmode=require, or sslmode=verify-full, which also asks who answers",
+    "sslcontext": "write sslmode=verify-full",
+    "schema": "write options=-c%20search_path%3D and its name",
+    "currentSchema": "write options=-c%20search_path%3D and its name",
+    "pool_size": "set DATABASE_POOL_SIZE",
+    "connection_limit": "set DATABASE_POOL_SIZE",
+    "timeout": "write connect_timeout",
+}
+UNREADABLE = (
+    "cannot be read; in its user and its password write %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, "
+    "%25 for % and %20 for a space"
+)
+
+
+def libpq_arguments(url: str) -> dict[str, Any]:
+    """How each connection to this database is made, by whatever driver; raises ValueError with a sentence."""
+    scheme, found, rest = url.partition("://")
+    if not found:
+        raise ValueError("is not a URL such as postgresql://user:password@host/name")
+    if scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+        raise ValueError(f"{scheme} is not supported; use postgresql://...")
+    query = rest.partition("?")[2]
+    if "@" in query:
+        raise ValueError(UNREADABLE)
+    for name in filter(None, (part.partition("=")[0] for part in query.split("&"))):
+        if name.encode() not in _known_parameters():
+            remedy = OF_OTHERS.get(name, "remove it")
+            raise ValueError(f"has the parameter {name!r}, which PostgreSQL's own driver does not know; {remedy}")
+    try:
+        said = conninfo_to_dict(f"postgresql://{rest}")
+    except psycopg.ProgrammingError:
+        raise ValueError(UNREADABLE) from None
+    host, ports = str(said.get("host", "")), str(said.get("port", ""))
+    if "@" in f"{host}{said.get('dbname')}" or not all(re.fullmatch(r"\d{0,5}", port) for port in ports.split(",")):
+        raise ValueError(UNREADABLE)
+    if re.search(r"(^|,)[^:,]+:\d+", host):
+        raise ValueError("has ports in the parameter 'host'; write postgresql://user:password@one:5432,two:5432/name")
+    return CONNECT_ARGS | said
+
+
+def _known_parameters() -> set[bytes]:
+    return {option.keyword for option in psycopg.pq.Conninfo.get_defaults()}
+
+
+def readable_broker(urls: str) -> str:
+    """The same; raises ValueError with a sentence. Celery takes several URLs, with semicolons between them."""
+    for url in urls.split(";"):
+        try:
+            parts = urlsplit(url)
+            wrong = parts.fragment or "@" in parts.path + parts.query or (parts.port, None)[1]
+        except ValueError:
+            wrong = True
+        if wrong:
+            raise ValueError(UNREADABLE)
+    return urls
 
 
 def passwords_of(urls: str) -> set[str]:

@@ -4,13 +4,13 @@ from functools import lru_cache
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from groundwork.data import silence
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.tables import import_models
-from groundwork.settings import CONNECT_ARGS, get_settings
+from groundwork.settings import get_settings
 
 __all__ = ["MAKING", "autocommit_engine", "engine", "forget_engine", "new_session", "prompt_engine"]
 
@@ -55,11 +55,11 @@ def autocommit_engine(plain: Engine, driver: str) -> Engine:
 def _made(driver: str = "psycopg", **options: Any) -> Engine:
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
     plain = create_engine(
-        make_url(get_settings().database_url).set(drivername=f"postgresql+{driver}"),
+        f"postgresql+{driver}://",
         # A worker has a connection for each job that runs and one for what is said of them: Celery bounds how many.
         max_overflow=-1,
         hide_parameters=True,
-        connect_args=CONNECT_ARGS,
+        connect_args=get_settings().database_arguments,
         **options,
     )
     return silence.expect_answers(with_server_settings(plain))

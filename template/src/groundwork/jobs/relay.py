@@ -32,7 +32,7 @@ from groundwork.jobs.notices import pass_on
 from groundwork.jobs.notify_queue import USAGE, warn_if_full
 from groundwork.jobs.publishing import Look, Publisher
 from groundwork.jobs.transitions import RECOVER
-from groundwork.settings import CONNECT_ARGS, get_settings
+from groundwork.settings import get_settings
 
 __all__ = ["relay"]
 
@@ -67,7 +67,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
     while not stop.is_set():
         alive()
         try:
-            listening = PromptConnection.connect(get_settings().database_url, autocommit=True, **CONNECT_ARGS)
+            listening = PromptConnection.connect(autocommit=True, **get_settings().database_arguments)
             with listening as listener, relay_connection() as connection:
                 listener.execute(SERVER_SETTINGS)
                 listener.execute(f"LISTEN {CHANNEL}")

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
 from groundwork.data.server_settings import SERVER_SETTINGS
-from groundwork.settings import CONNECT_ARGS, get_settings
+from groundwork.settings import get_settings
 
 __all__ = ["Reader", "answering", "connect"]
 
@@ -22,8 +22,8 @@ PATIENCE = 10.0
 
 async def connect() -> AsyncConnection[DictRow]:
     """A connection in autocommit mode, whose rows are dictionaries."""
-    url = get_settings().database_url
-    connection = await AsyncConnection.connect(url, autocommit=True, row_factory=dict_row, **CONNECT_ARGS)
+    arguments = get_settings().database_arguments
+    connection = await AsyncConnection.connect(autocommit=True, row_factory=dict_row, **arguments)
     # Each query is planned for its values: a plan that suits most owners reads all jobs of one who has a million.
     connection.prepare_threshold = None
     try:

@@ -71,7 +71,6 @@ def drop_database() -> None:
 
 
 def _on_the_server(statement: LiteralString) -> None:
-    url = make_url(get_settings().database_url)
-    maintenance = url.set(database="postgres").render_as_string(hide_password=False)
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(sql.Identifier(url.database or "")))
+    arguments = get_settings().database_arguments
+    with psycopg.connect(autocommit=True, **arguments | {"dbname": "postgres"}) as connection:
+        connection.execute(sql.SQL(statement).format(sql.Identifier(arguments["dbname"])))

@@ -1,0 +1,113 @@
+"""A URL is read in one place: either every connection is made as it says, or one sentence says why none is."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from app.main import create_app
+from app.worker import celery
+from groundwork.data.connections import autocommit_engine, engine
+from groundwork.jobs.one_transaction import job_engine
+from groundwork.jobs.relay import relay
+from groundwork.live.reader import connect
+from groundwork.settings import SettingsInvalid, get_settings
+from groundwork.testing import SetVariable, until
+from groundwork.urls import place_of
+
+ENCODE = "cannot be read; in its user and its password write %2F for /, %3F for ?"
+
+
+@pytest.mark.parametrize(
+    "password", ["hidden/word", "hidden?word", "1/hidden", "hidden word", "hidden%word", "1@hidden"]
+)
+def test_what_is_wrong_with_a_url_is_said_without_its_password(set_variable: SetVariable, password: str) -> None:
+    set_variable("DATABASE_URL", f"postgresql://ada:{password}@db/app")
+
+    with pytest.raises(SettingsInvalid) as raised:
+        get_settings()
+
+    assert str(raised.value).startswith(f"DATABASE_URL: {ENCODE}")
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["redis://:{}@broker:6379/0", "amqp://ada:{}@broker//", "redis://a;redis://:{}@b:6379"])
+@pytest.mark.parametrize("password", ["hidden/word", "hidden#word", "hidden?word", "1/hidden"])
+def test_nor_is_that_of_a_broker_shown(set_variable: SetVariable, url: str, password: str) -> None:
+    set_variable("BROKER_URL", url.format(password))
+
+    with pytest.raises(SettingsInvalid) as raised:
+        get_settings()
+
+    assert str(raised.value).startswith(f"BROKER_URL: {ENCODE}")
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://db/app?ssl=require", "has the parameter 'ssl', .* write sslmode=require"),
+        ("postgresql://db/app?pgbouncer=true", "has the parameter 'pgbouncer', .* remove it"),
+        ("postgresql+asyncpg://db/app?sslmode=require&schema=mine", "'schema', .* write options=-c%20search_path%3D"),
+        ("postgresql:///app?host=a:1&host=b:2", "write postgresql://user:password@one:5432,two:5432/name"),
+        ("postgresql://db:x/app", ENCODE),
+        ("postgresql://db:123456/app", ENCODE),
+    ],
+)
+def test_what_other_drivers_understand_is_refused_by_name(set_variable: SetVariable, url: str, sentence: str) -> None:
+    set_variable("DATABASE_URL", url)
+
+    with pytest.raises(SettingsInvalid, match=f"DATABASE_URL: .*{sentence.replace('?', '[?]')}"):
+        get_settings()
+
+
+@contextmanager
+def relaying() -> Iterator[None]:
+    stop = Event()
+    thread = Thread(target=relay, args=(celery, (), stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_every_connection_is_made_as_the_url_says(set_variable: SetVariable) -> None:
+    """A space in an option, and two servers of which the first is away: each driver of its own read both otherwise."""
+    given = get_settings().database_arguments
+    user = f"{given['user']}:{given['password']}@" if "password" in given else f"{given.get('user', '')}@"
+    hosts = f"127.0.0.1:1,{given['host']}:{given.get('port', 5432)}"
+    set_variable("DATABASE_URL", f"postgresql://{user}{hosts}/{given['dbname']}?options=-c%20application_name%3Dours")
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ours'"
+
+    def ours() -> int:
+        with psycopg.connect(**given) as other:
+            return (other.execute(count).fetchone() or (0,))[0]
+
+    with relaying():
+        # One waits for notifications, one looks and enqueues.
+        until(lambda: ours() >= 2)
+    with TestClient(create_app()) as client:
+        before = ours()
+        assert client.get("/health/live").status_code == 200
+        assert client.get("/health/ready").status_code in {200, 503}
+        assert ours() > before
+    for each in (engine(), job_engine(), autocommit_engine(engine(), "psycopg")):
+        with each.connect() as connection:
+            assert connection.scalar(text("SHOW application_name")) == "ours"
+
+    async def read() -> dict[str, str]:
+        async with await connect() as connection:
+            return await (await connection.execute("SHOW application_name")).fetchone() or {}
+
+    assert asyncio.run(read()) == {"application_name": "ours"}
+
+
+def test_the_place_of_several_servers_is_shown() -> None:
+    assert place_of("postgresql://ada:secret@one:5432,two:5432/app") == "postgresql://ada@one:5432,two:5432/app"
