@@ -28,7 +28,7 @@ from groundwork.testing import Mailed, token_in
 from groundwork.testing.questions import EXAMPLES
 
 MINUTE = timedelta(minutes=1)
-repeated = pytest.mark.parametrize("number", range(1 + EXAMPLES // 4))
+repeated = pytest.mark.parametrize("number", range(1 + EXAMPLES // 12))
 
 
 def forged(subject: UUID) -> Iterator[str]:
