@@ -1,5 +1,6 @@
 """The engine and the sessions of everything that is not a web request: workers, relay, commands, tests, scripts."""
 
+import os
 from functools import lru_cache
 from threading import RLock
 from typing import Any
@@ -16,6 +17,8 @@ __all__ = ["MAKING", "autocommit_engine", "engine", "forget_engine", "new_sessio
 
 # Threads that ask for the first time at once get one engine: the connections of another would stay open, of nobody.
 MAKING = RLock()
+# A worker's child that is forked while another thread has it would wait for ever.
+os.register_at_fork(before=MAKING.acquire, after_in_parent=MAKING.release, after_in_child=MAKING.release)
 
 
 def engine() -> Engine:
