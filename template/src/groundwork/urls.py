@@ -68,14 +68,15 @@ def _known_parameters() -> set[bytes]:
 
 
 def readable_broker(urls: str) -> str:
-    """The same; raises ValueError with a sentence. Celery takes several URLs, with semicolons between them."""
+    """The URLs of a broker as they are; raises ValueError with a sentence. Celery takes several, with semicolons."""
     for url in urls.split(";"):
         try:
             parts = urlsplit(url)
-            wrong = parts.fragment or "@" in parts.path + parts.query or (parts.port, None)[1]
+            # Raises where it is none, as with a part of a password.
+            _ = parts.port
         except ValueError:
-            wrong = True
-        if wrong:
+            raise ValueError(UNREADABLE) from None
+        if parts.fragment or "@" in parts.path + parts.query:
             raise ValueError(UNREADABLE)
     return urls
 

@@ -74,10 +74,10 @@ def _start() -> None:
             _thread.start()
 
 
-def _beat(lease: timedelta) -> None:
+def _beat(longer: timedelta) -> None:
     while True:
-        sleep(lease.total_seconds() / 3)
-        if now_running := [mine | {"lease": lease} for mine in tuple(_running)]:
+        sleep(longer.total_seconds() / 3)
+        if now_running := [mine | {"lease": longer} for mine in tuple(_running)]:
             extend(EXTEND, now_running)
 
 
