@@ -1,17 +1,20 @@
 """What keeps a connection to the database: neither a client that sends slowly nor a password that is hashed."""
 
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx2
+import psycopg
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from live_server import serving
 from people import PASSWORD, bearer, new_user
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from test_permissions import ALL, BODIES, TARGETS
 
@@ -19,7 +22,10 @@ from app.accounts import passwords
 from app.accounts.models import SignIn
 from app.main import create_app
 from app.settings import API
+from groundwork.data import engine
+from groundwork.data.connections import forget_engine
 from groundwork.data.request_session import held
+from groundwork.jobs.one_transaction import job_engine
 from groundwork.testing import SetVariable
 from groundwork.testing.permissions import below, statuses
 
@@ -108,3 +114,18 @@ def test_no_route_keeps_a_connection_while_it_hashes(
     statuses(client, session, [*routes, ADMIN], below(API, BODIES) | {ADMIN: LOGIN}, owner.id, TARGETS, headers)
 
     assert kept == [0] * (2 if method == "hash" else 5)
+
+
+@pytest.mark.usefixtures("session")
+@pytest.mark.parametrize("engine_of", [engine, job_engine])
+def test_what_a_thread_gives_back_to_an_engine_of_the_past_is_closed(engine_of: Callable[[], Engine]) -> None:
+    with engine_of().connect() as connection:
+        driver = connection.connection.driver_connection
+        forget_engine()
+
+    assert isinstance(driver, psycopg.Connection)
+    assert driver.closed
+    with engine_of().connect() as connection:
+        driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    assert not driver.closed

@@ -5,8 +5,9 @@ from functools import lru_cache
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from groundwork.data import silence
 from groundwork.data.server_settings import with_server_settings
@@ -19,6 +20,21 @@ __all__ = ["MAKING", "autocommit_engine", "engine", "forget_engine", "new_sessio
 MAKING = RLock()
 # A worker's child that is forked while another thread has it would wait for ever.
 os.register_at_fork(before=MAKING.acquire, after_in_parent=MAKING.release, after_in_child=MAKING.release)
+
+
+class _Pool(QueuePool):
+    """One that closes what other threads give back after it was disposed of, which SQLAlchemy leaves to Python."""
+
+    _disposed = False
+
+    def dispose(self) -> None:
+        self._disposed = True
+        super().dispose()
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        super()._do_return_conn(record)
+        if self._disposed:
+            super().dispose()
 
 
 def engine() -> Engine:
@@ -59,6 +75,7 @@ def _made(driver: str = "psycopg", **options: Any) -> Engine:
     # hide_parameters, here and for web requests: addresses and hashes stay out of logged errors.
     plain = create_engine(
         f"postgresql+{driver}://",
+        poolclass=_Pool,
         # A worker has a connection for each job that runs and one for what is said of them: Celery bounds how many.
         max_overflow=-1,
         hide_parameters=True,

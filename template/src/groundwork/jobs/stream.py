@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 # Seconds between two signs of life, each with a look whether this person is still signed in, and at what changed without
 # a notice.
 HEARTBEAT = 15.0
+# Seconds to wait until this process listens to the database.
+LISTENS_WITHIN = 15.0
 # Seconds for which a job is new, and what was sent of one that has ended is remembered.
 RECENT = 120
 # Unfinished jobs that a heartbeat looks at, those that changed last.
@@ -48,7 +50,7 @@ class Stream:
         try:
             while True:
                 if subscription.lost_track:
-                    async with timeout(HEARTBEAT):
+                    async with timeout(LISTENS_WITHIN):
                         await hub.listening.wait()
                     if hub.over:
                         return
