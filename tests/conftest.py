@@ -83,24 +83,20 @@ def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """Each process's part begins with its share of the suites, and ends with short tests, which others can take over.
 
     xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it. What waits most
-    of the time comes first: in every second part the chaos tests, in the others the suites of the machinery.
+    of the time comes first, and side by side: the suites of the machinery, then the chaos tests.
     """
-    chaos = [item for item in items if item.get_closest_marker("chaos")]
-    waits = [item for item in items if item.get_closest_marker("waits")]
-    rest = [item for item in items if item not in chaos and item not in waits]
-    if processes == 1:
-        chaos, waits = chaos + waits, []
-    long = [item for item in rest if item.get_closest_marker("matrix") or item.get_closest_marker("first")]
-    short = [item for item in rest if item not in long]
 
-    def share(of: list[pytest.Item], number: int, among: int) -> list[pytest.Item]:
-        return of[len(of) * number // among : len(of) * (number + 1) // among]
+    def place_of(item: pytest.Item) -> int:
+        marks = (("waits",), ("chaos",), ("matrix", "first"))
+        found = [number for number, names in enumerate(marks) if any(map(item.get_closest_marker, names))]
+        return min(found, default=len(marks))
 
-    ordered = []
-    for number in range(processes):
-        ordered += share(chaos if number % 2 == 0 else waits, number // 2, (processes + 1 - number % 2) // 2)
-        ordered += share(long, number, processes) + share(short, number, processes)
-    return ordered
+    kinds = [[item for item in items if place_of(item) == number] for number in range(4)]
+    return [item for part in range(processes) for kind in kinds for item in _share(kind, part, processes)]
+
+
+def _share(of: list[pytest.Item], part: int, parts: int) -> list[pytest.Item]:
+    return of[len(of) * part // parts : len(of) * (part + 1) // parts]
 
 
 @pytest.fixture(scope="session")
