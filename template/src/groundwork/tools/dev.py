@@ -118,8 +118,8 @@ async def _changes(stop: asyncio.Event) -> AsyncIterator[set[FileChange]]:
         async for changes in awatch("src", **options):
             yield changes
     except (OSError, RuntimeError) as error:
-        # A user, with all containers of that user, has a number of watches.
-        say("dev", f"The system watches no more files, {error}; they are looked at in turn, which takes longer.")
+        # The system allows each user a number of watches.
+        say("dev", f"No file can be watched, {error}; `app dev` polls them instead, which takes longer.")
         async for changes in awatch("src", **options, force_polling=True):
             yield changes
 

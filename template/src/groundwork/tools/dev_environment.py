@@ -79,9 +79,11 @@ def _refusing_what_cannot_be_used() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # Most likely another user's, or a disk that is full.
+        # Another user's, most likely.
         where = error.filename or FOLDER.absolute()
-        raise SettingsInvalid(f"`app dev` cannot use {where}: {error.strerror}; work in a folder that is yours.") from None
+        raise SettingsInvalid(
+            f"`app dev` cannot use {where}: {error.strerror}; work in a folder that is yours."
+        ) from None
     except UnicodeDecodeError as error:
         raise SettingsInvalid(f".env: {error.reason} at byte {error.start}; save it as UTF-8.") from None
 
