@@ -52,7 +52,7 @@ def test_what_app_dev_cannot_use_is_said_in_one_sentence(
     assert output.startswith(says)
 
 
-def test_settings_in_a_file_with_a_mark_of_its_encoding_are_read_and_in_another_encoding_refused(
+def test_settings_in_a_file_with_a_mark_of_its_encoding_are_read_and_what_cannot_be_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -67,6 +67,11 @@ def test_settings_in_a_file_with_a_mark_of_its_encoding_are_read_and_in_another_
     Path(".env").write_text("MAIL_FROM=ada@example.org\n", "utf-16")
     get_settings.cache_clear()
     with pytest.raises(SettingsInvalid, match=r"^\.env: invalid start byte at byte 0; save it as UTF-8\.$"):
+        get_settings()
+    # One that root could not read either.
+    Path(".env").unlink()
+    Path(".env").symlink_to("/proc/self/mem")
+    with pytest.raises(SettingsInvalid, match=r"^\.env: Input/output error; make it readable for this user\.$"):
         get_settings()
 
 
