@@ -15,8 +15,8 @@ from conftest import Generate
 from markdown_it import MarkdownIt
 from pytest_copie.plugin import Copie
 
-from combinations import ASKED, DEFAULTS, TEMPLATE
-from suite import execute
+from combinations import ASKED, DEFAULTS, QUICK, TEMPLATE
+from suite import UV, execute
 
 TEXTS = ["project_name", "description", "author_name"]
 CARRIED = [
@@ -112,6 +112,35 @@ def test_the_distribution_has_a_name_that_no_dependency_has(generate: Generate, 
     project = generate(project_name=name)
 
     assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"] == slug
+
+
+@pytest.mark.parametrize("name", ["Email Validator", "python_multipart", "-Psycopg.Binary!", "markdown it Py"])
+def test_a_name_that_a_dependency_has_is_refused(copie: Copie, name: str) -> None:
+    result = copie.copy(extra_answers={"project_name": name})
+
+    package = re.sub("[^a-z]+", "-", name.lower()).strip("-")
+    says = f"{name!r} would name the package {package}, on which every service depends; try {name} Service."
+    assert says in str(result.exception)
+
+
+def test_every_dependency_of_every_service_is_known_to_the_question_for_its_name(
+    generate: Generate, tmp_path: Path
+) -> None:
+    # All that any service installs in one environment: `uv lock` resolves for all platforms and versions of Python.
+    projects = [tomllib.loads((generate(**answers) / "pyproject.toml").read_text("utf-8")) for answers in QUICK]
+    wanted = {word for each in projects for word in each["project"]["dependencies"] + each["dependency-groups"]["dev"]}
+    python = projects[0]["project"]["requires-python"]
+    head = f'[project]\nname = "all"\nversion = "1"\nrequires-python = "{python}"\n'
+    (tmp_path / "pyproject.toml").write_text(f"{head}dependencies = {sorted(wanted)}\n")
+    execute(UV, "lock", "--quiet", "--python", sys.executable, cwd=tmp_path)
+
+    locked = {package["name"] for package in tomllib.loads((tmp_path / "uv.lock").read_text())["package"]}
+
+    known = re.findall(r"^ +'(.+)',$", (TEMPLATE / "macros/distributions.jinja").read_text(), re.MULTILINE)
+    # A name of one word gets a second one. What is known and no longer installed harms nobody.
+    unknown = sorted(name for name in locked - set(known) if "-" in name)
+    assert unknown == [], f"add to macros/distributions.jinja: {unknown}"
+    assert known == sorted(set(known))
 
 
 @pytest.mark.parametrize("name", [name for name in ASKED if "choices" in ASKED[name]])
