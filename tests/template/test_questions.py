@@ -8,14 +8,17 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from shlex import quote
 
 import pytest
 import yaml
 from conftest import Generate
+from copier import run_copy
 from markdown_it import MarkdownIt
 from pytest_copie.plugin import Copie
 
 from combinations import ASKED, DEFAULTS, QUICK, TEMPLATE
+from run_folder import RunFolder
 from suite import UV, execute
 
 TEXTS = ["project_name", "description", "author_name"]
@@ -175,6 +178,21 @@ def test_the_command_line_copies_without_trust_and_shows_the_next_two_commands(t
     assert shown[-2:] == [f"cd {tmp_path / 'service'}", "uv run app dev"]
     answers = yaml.safe_load((tmp_path / "service/.copier-answers.yml").read_text())
     assert {name: answers[name] for name in DEFAULTS} == DEFAULTS | {"project_name": "Shop"}
+
+
+def test_after_a_copy_the_command_can_be_pasted_and_what_will_not_work_is_said(
+    run_folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("copier._main.OS", "windows")
+    # No git knows it, as where git refuses a folder of another user.
+    template, service = run_folder.path / "template", tmp_path / "it's 100% (mine) & #1 + ñ"
+
+    run_copy(str(template), service, defaults=True)
+
+    shown = capsys.readouterr().err.splitlines()
+    assert f"so no update can be merged into this service: git -C {template} log -1 says why; copy again." in "".join(shown)
+    assert "On Windows, work in WSL 2: a service starts on Linux and macOS alone." in shown
+    assert f"cd {quote(str(service))}" in shown
 
 
 def test_a_refused_answer_writes_nothing(tmp_path: Path) -> None:
