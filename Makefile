@@ -4,6 +4,9 @@
 DEMO := demo
 PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && command -v $$python && break; done)
+ifneq (,$(findstring :,$(CURDIR)))
+$(error No PATH can name a folder with a colon, as in $(CURDIR); move the clone)
+endif
 # Names of folders reach commands as variables of the shell: make would split or expand them.
 UV := .tools/bin/uv
 export GROUNDWORK_UV := $(CURDIR)/$(UV)

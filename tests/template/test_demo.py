@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,16 @@ def clone(workplace: Path) -> Path:
     (clone / ".tools/bin").mkdir(parents=True)
     (clone / ".tools/bin/uv").symlink_to(UV)
     return clone
+
+
+def test_a_folder_with_a_colon_is_refused_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "a:b"
+    folder.mkdir()
+    shutil.copy(TEMPLATE / "Makefile", folder)
+
+    refused = subprocess.run(["make", "demo"], cwd=folder, capture_output=True, text=True)
+
+    assert refused.stderr.endswith(f"No PATH can name a folder with a colon, as in {folder}; move the clone.  Stop.\n")
 
 
 @contextmanager
