@@ -59,14 +59,25 @@ def clone(workplace: Path) -> Path:
     return clone
 
 
-def test_a_folder_with_a_colon_is_refused_at_once(tmp_path: Path) -> None:
-    folder = tmp_path / "a:b"
-    folder.mkdir()
-    shutil.copy(TEMPLATE / "Makefile", folder)
+def test_what_the_demo_cannot_start_with_is_refused_at_once(tmp_path: Path) -> None:
+    colon, programs = tmp_path / "a:b", tmp_path / "programs"
+    colon.mkdir()
+    programs.mkdir()
+    for folder in (colon, tmp_path):
+        shutil.copy(TEMPLATE / "Makefile", folder)
+    (programs / "python3").write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 15); $2"\n'
+    )
+    (programs / "python3").chmod(0o755)
 
-    refused = subprocess.run(["make", "demo"], cwd=folder, capture_output=True, text=True)
+    def demo(folder: Path, **variables: str) -> str:
+        words = [str(shutil.which("make")), "demo"]
+        done = subprocess.run(words, cwd=folder, env=os.environ | variables, capture_output=True, text=True)
+        assert done.returncode != 0
+        return done.stderr
 
-    assert refused.stderr.endswith(f"No PATH can name a folder with a colon, as in {folder}; move the clone.  Stop.\n")
+    assert f"No PATH can name a folder with a colon, as in {colon}; move the clone." in demo(colon)
+    assert demo(tmp_path, PATH=str(programs)).startswith("No Python from 3.11 to 3.14 found; install one.\n")
 
 
 @contextmanager
