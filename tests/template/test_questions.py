@@ -190,7 +190,9 @@ def test_after_a_copy_the_command_can_be_pasted_and_what_will_not_work_is_said(
     run_copy(str(template), service, defaults=True)
 
     shown = capsys.readouterr().err.splitlines()
-    assert f"so no update can be merged into this service: git -C {template} log -1 says why; copy again." in "".join(shown)
+    assert f"so no update can be merged into this service: git -C {template} log -1 says why; copy again." in "".join(
+        shown
+    )
     assert "On Windows, work in WSL 2: a service starts on Linux and macOS alone." in shown
     assert f"cd {quote(str(service))}" in shown
 
