@@ -109,12 +109,20 @@ def test_authors_may_stay_unnamed(generate: Generate) -> None:
 
 @pytest.mark.parametrize(
     ("name", "slug"),
-    [("My Service", "my-service"), ("Celery", "celery-service"), ("قهوة", "my-service"), ("-A--b-", "a-b")],
+    [
+        ("My Service", "my-service"),
+        ("Celery", "celery-service"),
+        ("قهوة", "my-service"),
+        ("-A--b-", "a-b"),
+        ("2026-11-27", "2026-11-27"),
+    ],
 )
 def test_the_distribution_has_a_name_that_no_dependency_has(generate: Generate, name: str, slug: str) -> None:
     project = generate(project_name=name)
 
     assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"] == slug
+    # YAML has dates and numbers, and Compose wants a text.
+    assert yaml.safe_load((project / "compose.yaml").read_text())["name"] == slug
 
 
 @pytest.mark.parametrize("name", ["Email Validator", "python_multipart", "-Psycopg.Binary!", "markdown it Py"])
