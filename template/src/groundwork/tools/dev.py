@@ -4,15 +4,17 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from watchfiles import PythonFilter, awatch
+from watchfiles.main import FileChange
 
 from groundwork.configuration import configuration
 from groundwork.tools.dev_environment import FOLDER
@@ -100,7 +102,7 @@ async def serve(host: str, port: int, environment: Mapping[str, str]) -> None:
         for service in services:
             await service.start()
         ready = asyncio.create_task(_say_when_ready(host, port, environment))
-        async for changes in awatch("src", watch_filter=PythonFilter(), stop_event=stop):
+        async for changes in _changes(stop):
             say("dev", f"{Path(min(changes)[1]).name} changed; starting again")
             await asyncio.gather(*(service.stop() for service in services))
             await asyncio.gather(*(service.start() for service in services))
@@ -108,6 +110,18 @@ async def serve(host: str, port: int, environment: Mapping[str, str]) -> None:
     finally:
         say("dev", "stopping")
         await asyncio.gather(*(service.stop() for service in services))
+
+
+async def _changes(stop: asyncio.Event) -> AsyncIterator[set[FileChange]]:
+    options: dict[str, Any] = {"watch_filter": PythonFilter(), "stop_event": stop}
+    try:
+        async for changes in awatch("src", **options):
+            yield changes
+    except (OSError, RuntimeError) as error:
+        # The system allows each user a number of watches.
+        say("dev", f"No file can be watched, {error}; `app dev` polls them instead, which takes longer.")
+        async for changes in awatch("src", **options, force_polling=True):
+            yield changes
 
 
 async def _say_when_ready(host: str, port: int, environment: Mapping[str, str]) -> None:

@@ -22,9 +22,11 @@ ENVIRONMENT = FOLDER / "env"
 @contextmanager
 def alone() -> Iterator[None]:
     """The only one in this folder: two would share one database and one .dev/env."""
-    FOLDER.mkdir(exist_ok=True)
-    # This process alone holds it, none that it starts: it is free when this one ends, however that happens.
-    with (FOLDER / "lock").open("w") as lock:
+    with _refusing_what_cannot_be_used():
+        FOLDER.mkdir(exist_ok=True)
+        # This process alone holds it, none that it starts: it is free when this one ends, however that happens.
+        lock = (FOLDER / "lock").open("w")
+    with lock:
         try:
             flock(lock, LOCK_EX | LOCK_NB)
         except BlockingIOError:
@@ -42,8 +44,20 @@ def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
     where mail goes: only a variable of this terminal does.
     """
     _refuse_a_taken_port(host, port)
-    given = {name: value for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
-    values = {
+    with _refusing_what_cannot_be_used():
+        values = _values(host, port)
+        ENVIRONMENT.touch(mode=0o600)
+        ENVIRONMENT.write_text("".join(f"{name}='{_quoted(value)}'\n" for name, value in values.items()), "utf-8")
+    try:
+        yield values
+    finally:
+        ENVIRONMENT.unlink(missing_ok=True)
+
+
+def _values(host: str, port: int) -> dict[str, str]:
+    written = dotenv_values(".env", encoding="utf-8-sig")
+    given = {name: value for name, value in {**written, **os.environ}.items() if value}
+    return {
         "ENVIRONMENT": "development",
         "PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{host}:{port}"),
         "MAIL_DRY_RUN": os.environ.get("MAIL_DRY_RUN", "true"),
@@ -54,12 +68,24 @@ def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
         "DATABASE_URL": given.get("DATABASE_URL") or embedded_postgres(FOLDER / "postgres"),
         "BROKER_URL": given.get("BROKER_URL") or "memory://localhost",
     }
-    ENVIRONMENT.touch(mode=0o600)
-    ENVIRONMENT.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+@contextmanager
+def _refusing_what_cannot_be_used() -> Iterator[None]:
     try:
-        yield values
-    finally:
-        ENVIRONMENT.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        # Another user's, most likely.
+        where = error.filename or FOLDER.absolute()
+        raise SettingsInvalid(
+            f"`app dev` cannot use {where}: {error.strerror}; work in a folder that is yours."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f".env: {error.reason} at byte {error.start}; save it as UTF-8.") from None
 
 
 def _refuse_a_taken_port(host: str, port: int) -> None:

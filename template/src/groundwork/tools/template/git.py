@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["Refused", "blobs", "git", "git_bytes", "hashes", "succeeds"]
+__all__ = ["Refused", "blobs", "git", "git_bytes", "hashes", "run", "said"]
 
 # A program that git itself starts, such as a hook, inherits these; each call here names its folder instead.
 INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
@@ -25,7 +25,21 @@ def run(*words: str, cwd: Path, text: bytes | None = None, **variables: str) -> 
     # Nobody is there to answer when a server asks for a password.
     inherited = {name: value for name, value in os.environ.items() if name not in INHERITED}
     environment = inherited | IDENTITY | {"GIT_TERMINAL_PROMPT": "0"} | variables
-    return subprocess.run(["git", *words], cwd=cwd, input=text, capture_output=True, env=environment)
+    # Its words are read here too, which are others in another language.
+    environment["LC_ALL"] = "C"
+    try:
+        return subprocess.run(["git", *words], cwd=cwd, input=text, capture_output=True, env=environment)
+    except (FileNotFoundError, PermissionError) as error:
+        if error.filename != "git":
+            raise
+        raise Refused(f"git does not start, {error.strerror}; install git, or put it on the PATH.") from None
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return git's own reason in one line."""
+    words = " ".join(done.stderr.decode(errors="replace").split()) or "it does not say why"
+    # What a transport adds explains nothing.
+    return words.removeprefix("fatal: ").partition(" fatal: Could not read from remote repository")[0].rstrip(".")
 
 
 def git_bytes(
@@ -34,8 +48,7 @@ def git_bytes(
     """Return what git printed; raise Refused with git's own reason when it fails."""
     done = run(*words, cwd=cwd, text=text, **variables)
     if done.returncode not in accept:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        raise Refused(f"`git {' '.join(words)}` failed: {said}")
+        raise Refused(f"`git {' '.join(words)}` failed: {said(done)}.")
     return done.stdout
 
 
@@ -44,10 +57,6 @@ def git(*words: str, cwd: Path, text: str | None = None, accept: Iterable[int] =
     given = None if text is None else text.encode("utf-8", "surrogateescape")
     printed = git_bytes(*words, cwd=cwd, text=given, accept=accept, **variables)
     return printed.decode("utf-8", "surrogateescape")
-
-
-def succeeds(*words: str, cwd: Path) -> bool:
-    return run(*words, cwd=cwd).returncode == 0
 
 
 def blobs(hashed: Iterable[str], cwd: Path) -> dict[str, bytes]:

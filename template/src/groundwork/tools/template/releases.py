@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from groundwork.tools.template.git import Refused, git, run
+from groundwork.tools.template.git import Refused, git, run, said
 from groundwork.tools.template.render import ANSWERS, Answers
 from groundwork.tools.template.table import Table
 
@@ -46,9 +46,7 @@ def _no_answer(source: str, listed: subprocess.CompletedProcess[bytes]) -> str:
             f"`_src_path: {source}` in {ANSWERS} is a relative path that finds no template from here;"
             " write the template's URL or absolute path there, and commit."
         )
-    said = listed.stderr.decode(errors="replace").strip().splitlines() or ["git does not say why"]
-    why = next((line for line in said if line.startswith("fatal: ")), said[-1])
-    return f"{source} does not answer: {why.removeprefix('fatal: ').rstrip('.')}."
+    return f"{source} does not answer: {said(listed)}."
 
 
 def url(source: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from groundwork.tools.template.files import Files, folders
-from groundwork.tools.template.git import Refused, git, run, succeeds
+from groundwork.tools.template.git import Refused, git, run, said
 from groundwork.tools.template.render import ANSWERS, Answers
 
 __all__ = ["Service", "answers_in", "found_service", "leftovers", "refuse_in_the_way", "refuse_unready"]
@@ -48,17 +48,22 @@ def found_service(here: Path) -> Service:
     if version and (int(version[1]), int(version[2])) < OLDEST_GIT:
         oldest = ".".join(map(str, OLDEST_GIT))
         raise Refused(f"git {version[0]} cannot merge without a working tree; install git {oldest} or newer.")
-    start = "git init && git add --all && git commit --message Start"
     found = run("rev-parse", "--show-toplevel", "--show-prefix", cwd=here)
-    if b"not a git repository" in found.stderr:
-        raise Refused(f"This folder is not in git; first: {start}")
     if found.returncode != 0:
-        raise Refused(f"git cannot work here: {' '.join(found.stderr.decode(errors='replace').split())}")
+        known = any(os.path.lexists(folder / ".git") for folder in (here, *here.parents))
+        if b"not a git repository" in found.stderr and not known:
+            raise Refused("This folder is not in git; first: git init && git add --all && git commit --message Start")
+        raise Refused(f"git cannot work here: {said(found)}.")
     top, prefix, _ = os.fsdecode(found.stdout).split("\n", 2)
-    service = Service(Path(top), prefix)
-    if not succeeds("cat-file", "-e", f"HEAD:{prefix}", cwd=here):
+    last = run("log", "-1", "--no-show-signature", "--format=%H", cwd=here)
+    listed = run("ls-tree", "HEAD", cwd=here)
+    if b"does not have any commits yet" not in last.stderr:
+        for done in (last, listed):
+            if done.returncode != 0:
+                raise Refused(f"git cannot read the last commit: {said(done)}; `git fsck` tells what is damaged.")
+    if not listed.stdout:
         raise Refused("This folder is not in the last commit; first: git add --all && git commit --message Start")
-    return service
+    return Service(Path(top), prefix)
 
 
 def refuse_unready(service: Service) -> None:
@@ -111,6 +116,11 @@ def answers_in(text: str) -> Answers:
     """Read an answers file; raise Refused where it is damaged."""
     try:
         answers = dict(yaml.safe_load(text))
+        if "_src_path" in answers and "_commit" not in answers:
+            raise Refused(
+                f"{ANSWERS} names no `_commit`, since Copier found no git where it copied the template; write the release"
+                " there that this service comes from, such as `_commit: 0.4.0`, and commit."
+            )
         return answers | {name: str(answers[name]) for name in ("_commit", "_src_path")}
     except (yaml.YAMLError, TypeError, ValueError, KeyError):
         raise Refused(f"{ANSWERS} is damaged; `git checkout {ANSWERS}` brings it back.") from None

@@ -33,6 +33,7 @@ def write(service: Service, merge: Merge, scratch: Path) -> None:
     before, after = merge.before, merge.decided.files
     changed = {name: file for name, file in after.items() if before.get(name) != file}
     removed = sorted(before.keys() - after.keys())
+    _refuse_read_only(service, [*changed, *removed])
     tree = _tree(service, changed, removed, scratch)
     with _all_or_nothing(service, [*changed, *removed], scratch):
         # An equal file that git does not know is no reason to refuse, but git would.
@@ -44,6 +45,14 @@ def write(service: Service, merge: Merge, scratch: Path) -> None:
         git("read-tree", "-m", "-u", "HEAD", tree, cwd=service.top)
         _mark(service, merge)
     remove_empty(service.folder, removed)
+
+
+def _refuse_read_only(service: Service, names: Iterable[str]) -> None:
+    """Raise Refused where this user could neither write what changes nor put it back."""
+    folders = {next(above for above in (service.folder / name).parents if above.is_dir()) for name in names}
+    for folder in sorted(folders | {service.top / ".git"}):
+        if not os.access(folder, os.W_OK):
+            raise Refused(f"{folder} cannot be written by this user; update as the user whose folder it is.")
 
 
 def _tree(service: Service, changed: Files, removed: list[str], scratch: Path) -> str:
