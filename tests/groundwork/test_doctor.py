@@ -71,7 +71,7 @@ def test_the_doctor_tells_why_there_is_no_database(set_variable: SetVariable) ->
         ("BROKER_URL", "nonsense://:secret-@word@x;nonsense://:secret-word@y", "nonsense://@y is"),
         ("BROKER_URL", "nonsense://:secret-?word@x/0", "BROKER_URL: cannot be read"),
         ("BROKER_URL", "nonsense://x/0?password=secret-@word", "BROKER_URL: cannot be read"),
-        ("MAIL_OUTBOX", "smtp://ada:secret-word@127.0.0.1:1025", "kept in smtp://ada@127.0.0.1:1025,"),
+        ("MAIL_OUTBOX", "smtp://ada:secret-word@127.0.0.1:1025", "MAIL_OUTBOX: is neither a folder"),
     ],
 )
 def test_the_doctor_shows_no_password(set_variable: SetVariable, name: str, url: str, shown: str) -> None:
@@ -82,6 +82,21 @@ def test_the_doctor_shows_no_password(set_variable: SetVariable, name: str, url:
     assert shown in output
     assert "secret-" not in output
     assert "word@" not in output
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("smtp://127.0.0.1:1", "MAIL_OUTBOX=smtp://127.0.0.1:1 does not answer"),
+        ("alembic.ini/mail", "alembic.ini is not a folder to which this user may write"),
+        ("smtps://mail.example.org", "MAIL_OUTBOX: is neither a folder nor the URL of a catcher"),
+    ],
+)
+def test_the_doctor_asks_where_mail_is_kept(set_variable: SetVariable, place: str, says: str) -> None:
+    set_variable("MAIL_DRY_RUN", "true")
+    set_variable("MAIL_OUTBOX", place)
+
+    assert says in run("doctor")[1]
 
 
 @pytest.mark.parametrize("command", ["doctor", "migrate"])

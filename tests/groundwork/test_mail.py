@@ -57,6 +57,13 @@ def test_the_outbox_holds_files_that_a_person_can_read(outbox: Outbox) -> None:
     assert email.get_body(("html",)) is not None
 
 
+def test_a_message_says_that_no_person_wrote_it_unless_it_says_something_else(outbox: Outbox) -> None:
+    deliver(message(), idempotency_key="0001")
+    deliver(message(headers={"auto-submitted": "auto-notified"}), idempotency_key="0002")
+
+    assert [mail.get_all("Auto-Submitted") for mail in outbox()] == [["auto-generated"], ["auto-notified"]]
+
+
 @pytest.mark.parametrize(
     ("different", "says"),
     [

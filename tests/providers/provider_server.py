@@ -140,6 +140,10 @@ class HttpApi(ABC):
     def read(self, request: Request) -> Message:
         """As the provider understands it; asserts what it would refuse."""
 
+    def asks(self, request: Request) -> bool:
+        """Whether a POST is a question, and sends nothing."""
+        return request.path == self.question
+
     def idempotency_key(self, request: Request) -> str:
         """Empty where the provider knows no keys."""
         return ""
@@ -175,8 +179,9 @@ class HttpApi(ABC):
             def do_POST(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(int(headers.get("content-length", 0)))
-                asked = self.command == "GET" or self.path == api.question
-                (api.questions if asked else api.requests).append(Request(self.path, headers, body))
+                request = Request(self.path, headers, body)
+                asked = self.command == "GET" or api.asks(request)
+                (api.questions if asked else api.requests).append(request)
                 if api.silent:
                     api.over.wait(10)
                 if api.silent or api.cut:

@@ -22,7 +22,7 @@ def read_email(email: EmailMessage) -> Message:
         text=text.get_content().replace("\r\n", "\n"),
         html=html.get_content().replace("\r\n", "\n"),
         attachments=tuple(_attachment(part) for part in email.walk() if part.get_filename()),
-        headers={name: str(value) for name, value in email.items() if name.startswith(("X-", "List-"))},
+        headers={name: str(value) for name, value in email.items() if name.startswith(("X-", "List-", "Auto-"))},
     )
 
 

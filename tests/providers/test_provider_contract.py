@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from groundwork.mail import provider
+from groundwork.mail.delivery import automatic
 from groundwork.mail.failures import ProviderMisconfigured
 from groundwork.mail.message import Address, Attachment, Message, list_unsubscribe
 from groundwork.settings import Settings, get_settings
@@ -26,7 +27,8 @@ FULL = Message(
         Attachment("logo.png", b"\x89PNG\r\n\x1a\n", "image/png", content_id="logo"),
         Attachment("Grüße.pdf", b"%PDF-1.7\x00\xff", "application/pdf"),
     ),
-    headers={"X-Campaign": "spring, 2030"} | list_unsubscribe("https://example.com/u?token=abc"),
+    headers={"X-Campaign": "spring, 2030", "Auto-Submitted": "auto-generated"}
+    | list_unsubscribe("https://example.com/u?token=abc"),
     tags=("welcome", "first-week"),
     metadata={"order": "2030-0001"},
 )
@@ -69,6 +71,7 @@ def test_an_operator_tries_the_provider(carrier: Api) -> None:
     assert (done.exit_code, done.output[:7]) == (0, "Taken: ")
     [taken] = carrier.taken()
     assert [address.email for address in taken.to] == ["ada@example.org"]
+    assert taken.headers == carrier.understood(automatic(PLAIN)).headers
 
 
 def test_an_operator_is_told_in_a_sentence_what_is_missing(carrier: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from starlette.requests import HTTPConnection
 
+from groundwork.data.request_end import end, keep_no_connection
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import drop_lost
 from groundwork.data.tables import RequestSession
@@ -37,11 +39,15 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         await engine.dispose()
 
 
-async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """One session per request. The route commits; what it does not commit is rolled back."""
-    sessions: Sessions = request.app.state.sessions
+async def get_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+    """One session per request or socket. The route commits; what it does not commit is rolled back."""
+    sessions: Sessions = connection.app.state.sessions
     async with sessions() as session:
-        yield session
+        keep_no_connection(connection, session, session.run_sync)
+        try:
+            yield session
+        finally:
+            end(session)
 
 
 def held(sessions: Sessions) -> int:

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated
 
 from anyio import Semaphore, fail_after, to_thread
-from fastapi import Depends, Request
+from fastapi import Depends
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.requests import HTTPConnection
 
 from groundwork.data.computing import at_a_time
+from groundwork.data.request_end import end, keep_no_connection
 from groundwork.data.server_settings import with_server_settings
 from groundwork.data.silence import expect_answers
 from groundwork.data.tables import RequestSession
@@ -44,8 +46,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
     # Nobody can take the connection from the thread of a request that was given up.
     expect_answers(with_server_settings(engine), settings.request_timeout_seconds)
     to_thread.current_default_thread_limiter().total_tokens = size + at_a_time()
-    # Closed means over: what a thread still does for a request that was given up is not written.
-    sessions = Sessions(engine, class_=RequestSession, expire_on_commit=False, close_resets_only=False)
+    sessions = Sessions(engine, class_=RequestSession, expire_on_commit=False)
     sessions.turn = Semaphore(size, max_value=size)
     try:
         yield sessions
@@ -53,15 +54,19 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         engine.dispose()
 
 
-async def get_session(request: Request) -> AsyncIterator[Session]:
-    """One session per request. The route commits; what it does not commit is rolled back."""
-    sessions: Sessions = request.app.state.sessions
-    # A request that computes has its turn already.
-    async with nullcontext() if hasattr(request.state, "computes") else _turn(sessions):
+async def get_session(connection: HTTPConnection) -> AsyncIterator[Session]:
+    """One session per request or socket. The route commits; what it does not commit is rolled back."""
+    sessions: Sessions = connection.app.state.sessions
+    # A request that computes has its turn already, and a socket would keep one for hours.
+    has_turn = hasattr(connection.state, "computes") or connection.scope["type"] == "websocket"
+    async with nullcontext() if has_turn else _turn(sessions):
         session = sessions()
+        keep_no_connection(connection, session, lambda work: to_thread.run_sync(work, session))
         try:
             yield session
         finally:
+            # What a thread still does for a request that was given up is not written.
+            end(session)
             await to_thread.run_sync(session.close)
 
 

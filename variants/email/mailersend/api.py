@@ -78,7 +78,9 @@ class Api(HttpApi):
     }
 
     def understood(self, message: Message) -> Message:
-        return replace(message, reply_to=message.reply_to[:1], metadata={})
+        """Without what smaller plans refuse."""
+        headers = {name: value for name, value in message.headers.items() if name != "Auto-Submitted"}
+        return replace(message, reply_to=message.reply_to[:1], metadata={}, headers=headers)
 
     def callback(self, event: MailEvent, at: float) -> Callback:
         name, morph = TYPES[event.kind]

@@ -9,6 +9,7 @@ import httpx2
 from groundwork.mail import http_client as http
 from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, QuotaExhausted
 from groundwork.mail.message import Address, Attachment, Message
+from groundwork.mail.policy import AUTOMATIC
 from groundwork.settings import get_settings
 
 __all__ = ["check", "send"]
@@ -43,7 +44,9 @@ def _key() -> dict[str, str]:
 
 
 def _payload(message: Message) -> dict[str, Any]:
-    headers = {name: value for name, value in message.headers.items() if not name.lower().startswith(UNSUBSCRIBE)}
+    # The smaller plans have no headers, and their mail has to leave all the same.
+    own = {name: value for name, value in message.headers.items() if (name, value) not in AUTOMATIC.items()}
+    headers = {name: value for name, value in own.items() if not name.lower().startswith(UNSUBSCRIBE)}
     unsubscribe = [value for name, value in message.headers.items() if name.lower() == UNSUBSCRIBE]
     payload = {
         "from": http.person(message.sender),

@@ -68,8 +68,10 @@ class Api(HttpApi):
     url_setting = "mailgun_url"
     message_id = "20300102030405.1.0123456789ABCDEF@mg.example.com"
     accepted = Answer(200, {"id": f"<{message_id}>", "message": "Queued. Thank you."})
-    # A sending key hears the same as a wrong one: the doctor asks nothing.
-    refuses_key: ClassVar[tuple[Answer, ...]] = ()
+    # A message without sender and recipients is a question.
+    knows = error(400, "from parameter is missing")
+    refuses_key = (Answer(401, b"Forbidden"), error(403, "Not allowed to send"), error(404, "Domain not found"))
+    spares_key = (Answer(429), Answer(500))
     without_id = (Answer(200, {"message": "Queued. Thank you."}),)
     kinds: ClassVar = set(Kind)
     webhook_settings: ClassVar = {"mailgun_webhook_signing_key": KEY}
@@ -93,6 +95,9 @@ class Api(HttpApi):
     not_a_success: ClassVar = HttpApi.not_a_success | {
         "its web site": Refusal(Answer(200, b"Mailgun Magnificent API"), ProviderMisconfigured, "another server"),
     }
+
+    def asks(self, request: Request) -> bool:
+        return request.body == b"o%3Atestmode=yes"
 
     def understood(self, message: Message) -> Message:
         """An image of the HTML is named as the HTML names it."""

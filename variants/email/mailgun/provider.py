@@ -1,6 +1,7 @@
 """Mail by Mailgun: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages"""
 
 import re
+from typing import Any
 
 import httpx2
 
@@ -17,9 +18,7 @@ Field = tuple[str, tuple[str | None, bytes, str | None]]
 
 def send(message: Message, idempotency_key: str) -> str:
     """Mailgun's id. It knows no keys: if its answer is lost, the next attempt sends the message again."""
-    settings = get_settings()
-    url = f"{settings.mailgun_url}/v3/{settings.mailgun_domain}/messages"
-    reply = http.post("Mailgun", url, files=_form(message), auth=("api", settings.mailgun_api_key))
+    reply = _post(files=_form(message))
     if not reply.is_success:
         raise _failure(reply)
     # Its webhook knows the id without the brackets.
@@ -29,7 +28,18 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("mailgun_api_key", "mailgun_domain")
+    # A message without sender and recipient: a key that may only send is asked nothing else, and nothing is sent.
+    reply = _post(data={"o:testmode": "yes"})
+    if isinstance(failure := _failure(reply), ProviderMisconfigured):
+        raise failure
+    http.require_provider("Mailgun", reply)
     return f"Mailgun, {get_settings().mailgun_domain}"
+
+
+def _post(**form: Any) -> httpx2.Response:
+    settings = get_settings()
+    url = f"{settings.mailgun_url}/v3/{settings.mailgun_domain}/messages"
+    return http.post("Mailgun", url, auth=("api", settings.mailgun_api_key), **form)
 
 
 def _form(message: Message) -> list[Field]:

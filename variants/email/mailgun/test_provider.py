@@ -19,7 +19,8 @@ from groundwork.mail.message import Address, Attachment, Message
 from groundwork.mail.models import SuppressedAddress
 from groundwork.mail.provider import send
 from groundwork.mail.webhook import receive
-from groundwork.settings import get_settings
+from groundwork.settings import SettingsInvalid, get_settings
+from groundwork.testing import SetVariable
 
 MESSAGE = Message(to=(Address("ada@example.org"),), subject="Hello", text="Hi", html="<p>Hi</p>")
 BOUNCE = {
@@ -31,6 +32,14 @@ BOUNCE = {
     "recipient": "ada@example.org",
     "message": {"headers": {"message-id": "message-1"}},
 }
+
+
+@pytest.mark.parametrize("domain", ["https://mg.example.com", "mg.example.com/messages", "shop@mg.example.com"])
+def test_a_domain_that_is_none_is_said_at_the_start(set_variable: SetVariable, domain: str) -> None:
+    set_variable("MAILGUN_DOMAIN", domain)
+
+    with pytest.raises(SettingsInvalid, match="MAILGUN_DOMAIN: is not a name"):
+        get_settings()
 
 
 @pytest.fixture

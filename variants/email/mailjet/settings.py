@@ -1,5 +1,5 @@
 
-    mailjet_api_key: str = ""
+    mailjet_api_key: str = Field(default="", repr=False)
     mailjet_secret_key: str = Field(default="", repr=False)
     # https://api.us.mailjet.com for accounts in the United States.
     mailjet_url: str = "https://api.mailjet.com"

@@ -49,8 +49,10 @@ class Api(HttpApi):
     message_id = "0c7fd939-02cf-11ed-88c2-0a58a9feac02"
     # One for each recipient.
     accepted = Answer(200, {"success": True, "message_ids": [message_id, "0c7fd939-02cf-11ed-88c2-0a58a9feac03"]})
-    # What could be asked is at another host, and not for each token: the doctor asks nothing.
-    refuses_key: ClassVar[tuple[Answer, ...]] = ()
+    # A message without anything is a question.
+    knows = errors(400, "'from' is required")
+    refuses_key = (errors(401, "Unauthorized"), errors(403, "Forbidden"))
+    spares_key = (Answer(429, b"Too Many Requests"), errors(500, "Internal server error"))
     without_id = (Answer(200, {"success": True, "message_ids": []}),)
     kinds: ClassVar = set(TYPES)
     webhook_settings: ClassVar = {"mailtrap_webhook_secret": SECRET}
@@ -64,6 +66,9 @@ class Api(HttpApi):
         "their fault": Refusal(errors(500, "Internal server error"), TemporaryFailure, "Internal server error"),
         "a page": Refusal(Answer(502, b"<h1>Bad gateway</h1>"), TemporaryFailure, "Bad gateway"),
     }
+
+    def asks(self, request: Request) -> bool:
+        return request.body == b"{}"
 
     def understood(self, message: Message) -> Message:
         return replace(message, reply_to=message.reply_to[:1], tags=message.tags[:1])

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import httpx2
+
 from groundwork.mail import http_client as http
+from groundwork.mail.failures import ProviderMisconfigured
 from groundwork.mail.message import Attachment, Message
 from groundwork.settings import get_settings
 
@@ -11,9 +14,7 @@ __all__ = ["check", "send"]
 
 def send(message: Message, idempotency_key: str) -> str:
     """Mailtrap's id of the first recipient's copy. It knows no keys: if its answer is lost, it may deliver twice."""
-    settings = get_settings()
-    headers = {"Authorization": f"Bearer {settings.mailtrap_api_key}"}
-    reply = http.post("Mailtrap", f"{settings.mailtrap_url}/api/send", json=_payload(message), headers=headers)
+    reply = _post(_payload(message))
     if not reply.is_success:
         raise http.failure("Mailtrap", reply)
     return http.message_id("Mailtrap", reply, idempotency_key, lambda answer: answer["message_ids"][0])
@@ -22,7 +23,18 @@ def send(message: Message, idempotency_key: str) -> str:
 def check() -> str:
     """What `app doctor` says."""
     http.require("mailtrap_api_key")
+    # A message without anything, which is refused for that alone: other questions have another host, or need another key.
+    reply = _post({})
+    if isinstance(refusal := http.failure("Mailtrap", reply), ProviderMisconfigured):
+        raise refusal
+    http.require_provider("Mailtrap", reply)
     return "Mailtrap"
+
+
+def _post(payload: dict[str, Any]) -> httpx2.Response:
+    settings = get_settings()
+    headers = {"Authorization": f"Bearer {settings.mailtrap_api_key}"}
+    return http.post("Mailtrap", f"{settings.mailtrap_url}/api/send", json=payload, headers=headers)
 
 
 def _payload(message: Message) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def check() -> str:
     reply = http.post("Mandrill", f"{settings.mandrill_url}/users/ping2.json", json={"key": settings.mandrill_api_key})
     if http.name_of(reply, "name") == "Invalid_Key":
         raise _failure(reply)
+    http.require_provider("Mandrill", reply)
     return "Mandrill"
 
 

@@ -1,5 +1,6 @@
 """No provider: mail stays in the outbox. `copier update --data email_provider=...` chooses one."""
 
+from groundwork.mail import outbox
 from groundwork.mail.failures import ProviderMisconfigured
 from groundwork.mail.outbox import send
 from groundwork.settings import get_settings
@@ -11,4 +12,4 @@ def check() -> str:
     """What `app doctor` says."""
     if get_settings().environment == "production":
         raise ProviderMisconfigured("Mail is only kept in the outbox: nobody gets it.")
-    return f"kept in {get_settings().mail_outbox}"
+    return outbox.check()

@@ -28,6 +28,7 @@ def check() -> str:
     reply = http.ask("GET", "Resend", f"{get_settings().resend_url}/domains", headers=_key())
     if reply.status_code in {400, 401, 403} and http.name_of(reply, "name") != "restricted_api_key":
         raise ProviderMisconfigured(f"{http.said('Resend', reply)} The key is refused.")
+    http.require_provider("Resend", reply)
     return "Resend"
 
 

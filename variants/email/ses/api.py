@@ -94,6 +94,7 @@ class Api(HttpApi):
     url_setting = "ses_url"
     message_id = "010201926f6b7f3d-5f3f6b43-0000-4a5e-9f1c-a1b2c3d4e5f6-000000"
     accepted = Answer(200, {"MessageId": message_id}, REQUEST)
+    knows = Answer(200, {}, REQUEST)
     refuses_key = (error(403, "UnrecognizedClientException"), error(400, "ExpiredTokenException"))
     spares_key = (error(403, "AccessDeniedException"),)
     without_id = (Answer(200, {}, REQUEST),)

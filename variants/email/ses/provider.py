@@ -23,8 +23,11 @@ log = structlog.get_logger(__name__)
 
 # Seconds.
 CONNECT = 5.0
+# Without the words of the error, which repeat the credentials.
+UNSENDABLE = "SES cannot be asked: AWS_REGION, SES_URL or the credentials have a character that HTTP cannot send."
 # Names count more than statuses: SES says 400 to nearly everything.
 TEMPORARY = {"ThrottlingException", "RequestTimeoutException", "InternalFailure"}
+NOT_THERE = {301, 302, 303, 307, 308, 404, 405}
 OURS_TO_MEND = {
     "AccountSuspendedException",
     "ExpiredTokenException",
@@ -51,7 +54,9 @@ def check() -> str:
     """What `app doctor` says."""
     try:
         with _failures():
-            _client().get_account()
+            answer = _client().get_account()
+        if not answer["ResponseMetadata"].get("RequestId"):
+            raise ProviderMisconfigured("What answers at SES_URL is another server.")
     except ProviderMisconfigured as refusal:
         # A role that may only send is a good one.
         if "AccessDenied" not in str(refusal):
@@ -67,10 +72,14 @@ def _failures() -> Iterator[None]:
     except exceptions.ClientError as error:
         raise _failure(error) from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.CredentialRetrievalError) as error:
+        if isinstance(error.kwargs.get("error"), ValueError):
+            raise ProviderMisconfigured(UNSENDABLE) from None
         raise TemporaryFailure(f"SES does not answer: {error!r}") from error
-    except (exceptions.BotoCoreError, ValueError) as error:
-        # A profile that is not there, half a key, a region or SES_URL that is none.
+    except exceptions.BotoCoreError as error:
+        # A profile that is not there, half a key, a region that is none.
         raise ProviderMisconfigured(f"SES cannot be asked: {error!r}") from error
+    except ValueError:
+        raise ProviderMisconfigured(UNSENDABLE) from None
 
 
 def _client() -> "SESV2Client":
@@ -112,6 +121,9 @@ def _failure(error: exceptions.ClientError) -> Exception:
     name, text = said.get("Code", ""), said.get("Message", "")
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     reason = f"SES said: {status} {name}: {text[:300]}"
+    # AWS names its errors.
+    if status in NOT_THERE and name in {"", str(status)}:
+        return ProviderMisconfigured(f"{reason} What answers at SES_URL is another server.")
     if name == "LimitExceededException" or "quota exceeded" in text:
         return QuotaExhausted(reason)
     if name in TEMPORARY or status in {408, 421, 425, 429} or status >= 500:

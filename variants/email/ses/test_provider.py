@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import time
+from traceback import format_exception
 from typing import Any
 
 import boto3
@@ -78,6 +79,17 @@ def test_what_boto3_cannot_begin_with_is_ours_to_mend(
         check()
     with pytest.raises(ProviderMisconfigured):
         send(MESSAGE, "0001")
+
+
+def test_a_key_that_no_header_carries_is_ours_to_mend_and_not_repeated(
+    carrier: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_settings(), "aws_region", "eu-west-3")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA\nsecret")
+
+    with pytest.raises(ProviderMisconfigured, match="a character that HTTP cannot send") as refused:
+        send(MESSAGE, "0001")
+    assert "AKIA" not in "".join(format_exception(refused.value))
 
 
 @pytest.mark.parametrize(

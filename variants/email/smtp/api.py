@@ -26,8 +26,9 @@ logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 @dataclass(frozen=True)
 class Answers:
-    """To MAIL, to RCPT (of those in `others` another), to the message, and to QUIT."""
+    """To HELO, to MAIL, to RCPT (of those in `others` another), to the message, and to QUIT."""
 
+    greeting: str = "250 OK"
     sender: str = "250 OK"
     recipient: str = "250 OK"
     others: dict[str, str] = field(default_factory=dict)
@@ -45,6 +46,11 @@ class Api:
     refusals: ClassVar = {
         "an unknown mailbox": Refusal(Answers(recipient="550 no such user"), PermanentFailure, "550 no such user"),
         "a grey-listed recipient": Refusal(Answers(recipient="451 try later"), TemporaryFailure, "451 try later"),
+        "another name": Refusal(Answers(greeting="550 who is that"), ProviderMisconfigured, "domain of MAIL_FROM.*550"),
+        "a greeting later": Refusal(Answers(greeting="421 too busy"), TemporaryFailure, "421 too busy"),
+        "no encryption": Refusal(
+            Answers(sender="530 5.7.0 Must issue a STARTTLS command first"), ProviderMisconfigured, "SMTP_SECURITY=none"
+        ),
         "another mailbox": Refusal(Answers(sender="553 not yours"), ProviderMisconfigured, "MAIL_FROM.*553"),
         "nobody unknown": Refusal(Answers(sender="530 sign in first"), ProviderMisconfigured, "530"),
         "too large": Refusal(Answers(sender="552 too large"), PermanentFailure, "552 too large"),
@@ -65,6 +71,8 @@ class Api:
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
+        # The names by which it was greeted.
+        self.greeted_by: list[str] = []
         self.answers = Answers()
         self.silent = self.cut = False
         with socket() as free:
@@ -120,7 +128,14 @@ class Api:
     async def handle_EHLO(self, _: SMTP, session: Any, __: Envelope, host: str, replies: list[str]) -> list[str]:
         """As a server that knows no extension for other characters than ASCII."""
         session.host_name = host
+        self.greeted_by.append(host)
+        if not self.answers.greeting.startswith("250"):
+            return [self.answers.greeting]
         return [reply for reply in replies if not reply.endswith(("8BITMIME", "SMTPUTF8"))]
+
+    async def handle_HELO(self, _: SMTP, session: Any, __: Envelope, host: str) -> str:
+        session.host_name = host
+        return self.answers.greeting
 
     async def handle_MAIL(self, _: SMTP, __: Any, envelope: Envelope, address: str, options: list[str]) -> str:
         if self.answers.sender.startswith("250"):

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from provider_api import Answers, Api
 from structlog.testing import capture_logs
 
+from groundwork.mail import outbox, provider
 from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
 from groundwork.mail.message import Address, Message
 from groundwork.mail.provider import check, send
@@ -63,6 +65,41 @@ def test_the_doctor_signs_in_to_the_server(carrier: Api, monkeypatch: pytest.Mon
         check()
 
 
+def test_the_server_is_greeted_by_the_domain_of_the_sender(carrier: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "mail_from", "The Shop <shop@bücher.example.com>")
+
+    check()
+    send(MESSAGE, "0001")
+
+    assert carrier.greeted_by == ["xn--bcher-kva.example.com"] * 2
+
+
+def test_the_doctor_asks_whether_the_sender_may_write(carrier: Api) -> None:
+    carrier.will(Answers(sender="553 not yours"))
+
+    with pytest.raises(ProviderMisconfigured, match=r"MAIL_FROM.*553"):
+        check()
+    assert carrier.envelopes == []
+
+
+def test_a_catcher_is_greeted_by_the_domain_of_the_sender(carrier: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "mail_outbox", f"smtp://127.0.0.1:{carrier.port}")
+
+    outbox.check()
+    outbox.send(MESSAGE, "0001")
+
+    assert carrier.greeted_by == ["example.com"] * 2
+    assert len(carrier.envelopes) == 1
+
+
+@pytest.mark.parametrize("host", ["smtp://mail.example.org", "mail.example.org:587", "mail example.org", "[::1]"])
+def test_a_host_that_is_none_is_said_at_the_start(set_variable: SetVariable, host: str) -> None:
+    set_variable("SMTP_HOST", host)
+
+    with pytest.raises(SettingsInvalid, match="SMTP_HOST: is not a name"):
+        get_settings()
+
+
 def test_the_doctor_misses_the_name_beside_a_password(carrier: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_settings(), "smtp_password", "right")
 
@@ -100,10 +137,11 @@ def test_of_refused_recipients_the_one_who_may_be_reached_later_decides(carrier:
 def _allow(_: Any, __: Any, ___: Any, ____: Any, given: Any) -> AuthResult:
     if given == LoginPassword(b"busy", b"right"):
         return AuthResult(success=False, handled=False, message="454 4.7.0 try later")
-    return AuthResult(success=given == LoginPassword(b"ada", b"right"), handled=False)
+    known = {(b"ada", b"right"), ("ädä".encode(), "pässwörd".encode())}
+    return AuthResult(success=(given.login, given.password) in known, handled=False)
 
 
-Serve = Callable[[str], AbstractContextManager[Api]]
+Serve = Callable[..., AbstractContextManager[Api]]
 
 
 @pytest.fixture
@@ -116,13 +154,13 @@ def secure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Serve:
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
     @contextmanager
-    def serving(security: str) -> Iterator[Api]:
+    def serving(security: str, **more: Any) -> Iterator[Api]:
         options: dict[str, dict[str, Any]] = {
             "starttls": {"tls_context": context, "require_starttls": True, "auth_required": True},
             # It does not know that what was encrypted from the beginning is.
             "tls": {"ssl_context": context, "auth_require_tls": False},
         }
-        with Api.serving(authenticator=_allow, **options[security]) as api:
+        with Api.serving(authenticator=_allow, **options[security], **more) as api:
             said = {"smtp_username": "ada", "smtp_password": "right", "smtp_security": security}
             for name, value in {**api.settings, **said, "smtp_port": api.port}.items():
                 monkeypatch.setattr(get_settings(), name, value)
@@ -165,6 +203,54 @@ def test_who_may_not_sign_in_is_told_why(
         if username:
             with pytest.raises(ProviderMisconfigured, match="SMTP_HOST or its settings"):
                 check()
+        assert carrier.envelopes == []
+
+
+@pytest.mark.parametrize("without", ["LOGIN", "PLAIN"])
+def test_a_name_and_a_password_are_sent_in_utf_8(secure: Serve, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
+    with secure("starttls", auth_exclude_mechanism=[without]) as carrier:
+        monkeypatch.setattr(get_settings(), "smtp_username", "ädä")
+        monkeypatch.setattr(get_settings(), "smtp_password", "pässwörd")
+        check()
+        send(MESSAGE, "0001")
+        assert len(carrier.envelopes) == 1
+
+        monkeypatch.setattr(get_settings(), "smtp_password", "wröng-secret")
+        with pytest.raises(ProviderMisconfigured, match=r"SMTP_PASSWORD.*535") as refused:
+            send(MESSAGE, "0001")
+
+    told = "".join(format_exception(refused.value)) + repr(refused.value.__cause__)
+    assert "secret" not in told
+
+
+def test_a_password_that_no_offered_way_can_carry_is_refused(secure: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    with secure("starttls", auth_exclude_mechanism=["LOGIN", "PLAIN"]) as carrier:
+        monkeypatch.setattr(get_settings(), "smtp_password", "pässwörd-secret")
+        with pytest.raises(ProviderMisconfigured, match="does not offer PLAIN and LOGIN") as refused:
+            send(MESSAGE, "0001")
+        assert carrier.envelopes == []
+
+    assert "secret" not in "".join(format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("server", "ours", "remedy"),
+    [
+        ("tls", "starttls", "set SMTP_SECURITY=tls"),
+        ("tls", "none", "set SMTP_SECURITY=tls"),
+        ("starttls", "tls", "set SMTP_SECURITY=starttls"),
+    ],
+)
+def test_the_other_kind_of_encryption_is_told_at_once_and_finally(
+    secure: Serve, monkeypatch: pytest.MonkeyPatch, server: str, ours: str, remedy: str
+) -> None:
+    monkeypatch.setattr(provider, "PATIENCE", 0.1)
+
+    with secure(server) as carrier:
+        monkeypatch.setattr(get_settings(), "smtp_security", ours)
+        for ask in (check, lambda: send(MESSAGE, "0001")):
+            with pytest.raises(ProviderMisconfigured, match=remedy):
+                ask()
         assert carrier.envelopes == []
 
 

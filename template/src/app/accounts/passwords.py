@@ -1,6 +1,5 @@
 """Passwords: whether one is easily guessed, its hash, and whether it matches."""
 
-import os
 from functools import cache
 from math import prod
 from threading import BoundedSemaphore
@@ -11,12 +10,13 @@ from zxcvbn.matching import L33T_TABLE
 
 from app.settings import get_settings
 from groundwork.http import new_secret
+from groundwork.processors import processors
 
 __all__ = ["easily_guessed", "hash_password", "hasher", "password_matches"]
 
 hasher = PasswordHash.recommended()
 # A flood of sign-ins must not take 64 MiB for each of forty threads.
-_turn = BoundedSemaphore(os.cpu_count() or 1)
+_turn = BoundedSemaphore(processors())
 
 
 def hash_password(password: str) -> str:

@@ -4,7 +4,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from groundwork.settings import get_settings
@@ -31,7 +31,7 @@ SYSTEMS = {
 
 
 class Client(NamedTuple):
-    """The client of a request: its IP address, and its device in words such as "Firefox on Linux".
+    """The client of a request or a socket: its IP address, and its device in words such as "Firefox on Linux".
 
     Behind a proxy that uvicorn trusts (FORWARDED_ALLOW_IPS), the address is the one that the proxy names.
     """
@@ -52,7 +52,7 @@ class Client(NamedTuple):
         return str(address)
 
 
-async def client_of(request: Request) -> Client:
+async def client_of(request: HTTPConnection) -> Client:
     """The dependency of `ClientDep`; tests override it."""
     return Client(request.client.host if request.client else "", device_of(request.headers.get("User-Agent", "")))
 

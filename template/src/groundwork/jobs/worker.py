@@ -118,6 +118,8 @@ def _configuration() -> dict[str, Any]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
+        # By the processors that it may use, not by those of the machine: `-c` says another number.
+        "worker_concurrency": "auto",
         "worker_consumer": "groundwork.jobs.consumer:CarefulConsumer",
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,

@@ -10,9 +10,10 @@ from groundwork.mail import outbox, provider
 from groundwork.mail.failures import PermanentFailure
 from groundwork.mail.message import Address, Message, MessageInvalid
 from groundwork.mail.models import SuppressedAddress
+from groundwork.mail.policy import AUTOMATIC
 from groundwork.settings import SettingsInvalid, get_settings
 
-__all__ = ["deliver", "our_address"]
+__all__ = ["automatic", "deliver", "our_address"]
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +33,19 @@ def deliver(message: Message, *, idempotency_key: str) -> str:
     send it twice where their answer is lost. Suppressed addresses, which bounced or complained, are left out. Raises
     TemporaryFailure where a retry may help, PermanentFailure where it does not.
     """
-    message = _without_suppressed(message)
+    message = automatic(_without_suppressed(message))
     send = provider.send if _may_leave(message) else outbox.send
     message_id = send(message, idempotency_key)
     # Neither the address nor the body: logs are read by many.
     log.info("mail sent", subject=message.subject, message_id=message_id)
     return message_id
+
+
+def automatic(message: Message) -> Message:
+    """The message with the header `Auto-Submitted`, unless it has one of its own: no absent person's program answers it."""
+    if any(name.lower() == "auto-submitted" for name in message.headers):
+        return message
+    return replace(message, headers={**message.headers, **AUTOMATIC})
 
 
 def _without_suppressed(message: Message) -> Message:

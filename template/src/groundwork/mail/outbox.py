@@ -6,11 +6,12 @@ import smtplib
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from groundwork.mail.failures import TemporaryFailure
-from groundwork.mail.message import Message
+from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
+from groundwork.mail.message import Address, Message
 from groundwork.settings import get_settings
+from groundwork.urls import place_of
 
-__all__ = ["send"]
+__all__ = ["check", "send"]
 
 
 def send(message: Message, idempotency_key: str) -> str:
@@ -18,12 +19,11 @@ def send(message: Message, idempotency_key: str) -> str:
     email = message.as_email(idempotency_key)
     place = get_settings().mail_outbox
     if place.startswith("smtp://"):
-        catcher = urlsplit(place)
         try:
-            with smtplib.SMTP(catcher.hostname or "", catcher.port or 1025, timeout=10) as connection:
+            with _catcher(place) as connection:
                 connection.send_message(email, to_addrs=[address.email for address in message.recipients])
         except (OSError, smtplib.SMTPException) as error:
-            raise TemporaryFailure(f"MAIL_OUTBOX={place} does not answer: {error!r}") from error
+            raise TemporaryFailure(f"MAIL_OUTBOX={place_of(place)} does not answer: {error!r}") from error
         return str(email["Message-ID"])
     folder = Path(place)
     # Links in mail sign people in: nobody else on this machine may read it.
@@ -37,3 +37,27 @@ def send(message: Message, idempotency_key: str) -> str:
         written.write(email.as_bytes(policy=email.policy.clone(linesep="\n")))
     part.replace(file)
     return str(file)
+
+
+def check() -> str:
+    """What `app doctor` says: where mail is kept; raises ProviderMisconfigured where it cannot be."""
+    place = get_settings().mail_outbox
+    shown = place_of(place)
+    if place.startswith("smtp://"):
+        try:
+            with _catcher(place) as connection:
+                connection.ehlo()
+        except (OSError, smtplib.SMTPException) as error:
+            raise ProviderMisconfigured(f"MAIL_OUTBOX={shown} does not answer: {error}") from None
+        return f"kept in {shown}"
+    folder = Path(place)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ProviderMisconfigured(f"MAIL_OUTBOX={place}: {there} is not a folder to which this user may write.")
+    return f"kept in {shown}"
+
+
+def _catcher(place: str) -> smtplib.SMTP:
+    """It hears the domain of MAIL_FROM as our name: that of this machine may take long to find."""
+    url, ours = urlsplit(place), Address.parse(get_settings().mail_from).email.rpartition("@")[2]
+    return smtplib.SMTP(url.hostname or "", url.port or 1025, local_hostname=ours, timeout=10)

@@ -3,7 +3,10 @@
 from email import headerregistry, policy
 from functools import lru_cache
 
-__all__ = ["ENCODED", "READABLE"]
+__all__ = ["AUTOMATIC", "ENCODED", "READABLE"]
+
+# By which programs that answer mail know that no person wrote it: RFC 3834.
+AUTOMATIC = {"Auto-Submitted": "auto-generated"}
 
 _class_of = lru_cache(headerregistry.HeaderRegistry().__getitem__)
 

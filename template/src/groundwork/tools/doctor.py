@@ -21,7 +21,7 @@ from groundwork.jobs.broker import SCHEMES
 from groundwork.jobs.indexed import UNCLAIMED, UNFINISHED
 from groundwork.jobs.models import Job
 from groundwork.jobs.movement import MOVEMENT, complaint
-from groundwork.mail import provider
+from groundwork.mail import outbox, provider
 from groundwork.mail.delivery import our_address
 from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
 from groundwork.settings import Settings, SettingsInvalid, get_settings
@@ -187,7 +187,7 @@ def _mail(settings: Settings) -> Finding:
     try:
         sender = f"from {our_address()}"
         if settings.mail_dry_run:
-            return Finding("mail", True, f"dry run: kept in {place_of(settings.mail_outbox)}, {sender}")
+            return Finding("mail", True, f"dry run: {outbox.check()}, {sender}")
         return Finding("mail", True, f"{provider.check()}, {sender}")
     except (ProviderMisconfigured, SettingsInvalid) as error:
         return Finding("mail", False, str(error), "see the settings in docs/guide.md")

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from groundwork.data.connections import engine, new_session
 from groundwork.mail import provider
-from groundwork.mail.delivery import our_address
+from groundwork.mail.delivery import automatic, our_address
 from groundwork.mail.failures import PermanentFailure, ProviderMisconfigured, TemporaryFailure
 from groundwork.mail.message import Address, MessageInvalid
 from groundwork.mail.models import SuppressedAddress
@@ -33,7 +33,7 @@ def send_test(email: Email) -> None:
             to = Address(email).email
             carrier, link = provider.check(), get_settings().link("/docs")
             message = render("test", to, at=datetime.now(UTC), provider=carrier, link=link)
-            message_id = provider.send(message, str(uuid4()))
+            message_id = provider.send(automatic(message), str(uuid4()))
         except MessageInvalid as error:
             raise stop(str(error)) from None
         except ProviderMisconfigured as error:
