@@ -32,8 +32,7 @@ def _given_name(constraint: Constraint, table: Table) -> str:
         # One sentence wherever a command or Alembic itself finds it.
         from alembic.util import CommandError
 
-        remedy = 'give it one, as in CheckConstraint("price > 0", name="price")'
-        raise CommandError(f"The table {table.name!r} has a CHECK constraint without a name; {remedy}.")
+        raise CommandError(f"The table {table.name!r} has a CHECK constraint without a name; give it one with name='...'.")
     return constraint.name
 
 

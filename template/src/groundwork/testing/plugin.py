@@ -134,7 +134,7 @@ def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
 
     def forget() -> None:
         get_settings.cache_clear()
-        if "DATABASE_URL" in changed:
+        if changed & {"DATABASE_URL", "DIRECT_DATABASE_URL"}:
             with notices.apart():
                 forget_engine()
 
