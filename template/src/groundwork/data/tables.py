@@ -32,7 +32,7 @@ def _given_name(constraint: Constraint, table: Table) -> str:
         # One sentence wherever a command or Alembic itself finds it.
         from alembic.util import CommandError
 
-        raise CommandError(f"The table {table.name!r} has a CHECK constraint without a name; give it one with name='...'.")
+        raise CommandError(f"The table {table.name!r} has a CHECK constraint without a name; write name='...' in it.")
     return constraint.name
 
 

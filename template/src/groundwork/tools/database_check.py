@@ -52,7 +52,7 @@ def _answers(settings: Settings) -> Finding:
             reason = str(getattr(error, "orig", error)).rpartition("failed: ")[2].partition("\n")[0]
             return Finding("database", False, f"no connection to {place}: {reason}", f"start it, or correct {name}")
         if standby:
-            remedy = f"let {name} lead to the primary; if it names several servers, add ?target_session_attrs=read-write"
+            remedy = f"let {name} lead to the primary; with several servers add ?target_session_attrs=read-write"
             return Finding("database", False, f"{place} is a standby, where nothing can be written", remedy)
         if read_only == "on":
             remedy = "set it to off, for the server, the database and the role"
