@@ -14,6 +14,7 @@ from groundwork.data import engine
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.outdated import housekeeping
 from groundwork.settings import get_settings
+from groundwork.testing import SetVariable
 
 # What each transaction that enqueues waits for at its commit.
 NOTE = """
@@ -39,8 +40,10 @@ def forgetful(session: Session) -> Iterator[None]:
     engine().dispose()
 
 
+@pytest.mark.parametrize("direct", ["", "as DATABASE_URL, which then leads to a pooler"])
 @pytest.mark.usefixtures("forgetful")
-def test_whoever_enqueues_waits_for_the_disk(session: Session) -> None:
+def test_whoever_enqueues_waits_for_the_disk(session: Session, set_variable: SetVariable, direct: str) -> None:
+    set_variable("DIRECT_DATABASE_URL", direct and get_settings().database_url)
     with TestClient(create_app()) as client:
         body = {"email": "ada@example.org", "password": "correct horse battery"}
         assert client.post(f"{API}/users", json=body).status_code == 202
@@ -70,7 +73,7 @@ def test_the_doctor_tells_what_a_crash_may_take() -> None:
 @pytest.mark.usefixtures("relay_looked")
 def test_in_production_a_database_that_a_crash_destroys_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"fsync": "off", "full_page_writes": "on", "synchronous_commit": "on", "synchronous_standby_names": ""}
-    monkeypatch.setattr("groundwork.tools.doctor._defaults", lambda: known)
+    monkeypatch.setattr("groundwork.tools.database_check._defaults", lambda: known)
     monkeypatch.setattr(get_settings(), "environment", "production")
 
     assert "!!  durability fsync = off: a crash of the machine may destroy the whole database" in run("doctor")[1]

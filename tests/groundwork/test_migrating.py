@@ -14,7 +14,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, Column, Enum, Integer, MetaData, Table
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from support import run
 
@@ -105,4 +104,4 @@ def test_a_constraint_without_a_name_names_its_table(what: Any) -> None:
     metadata = MetaData(naming_convention=Base.metadata.naming_convention)
 
     with pytest.raises(CommandError, match=r"The table 'invoices' has a CHECK constraint without a name; write name="):
-        CreateTable(Table("invoices", metadata, Column("id", Integer), what)).compile(dialect=postgresql.dialect())
+        CreateTable(Table("invoices", metadata, Column("id", Integer), what)).compile(dialect=engine().dialect)

@@ -24,9 +24,9 @@ REFUSED = text(
     AND (name <> 'alembic_version' OR privilege = 'SELECT') GROUP BY name
     UNION ALL
     SELECT sequence.relname || ' (USAGE)' FROM unnest(CAST(:tables AS text[])) AS name
-    JOIN pg_depend ON refobjid = to_regclass(quote_ident(name)) AND deptype = 'a'
-    JOIN pg_class AS sequence ON sequence.oid = objid AND relkind = 'S'
-    WHERE NOT has_sequence_privilege(sequence.oid, 'USAGE') ORDER BY 1
+    JOIN pg_depend ON refobjid = to_regclass(quote_ident(name)) AND deptype = 'a' AND classid = 'pg_class'::regclass
+    JOIN pg_class AS sequence ON sequence.oid = objid
+    WHERE CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(objid, 'USAGE') END ORDER BY 1
     """
 )
 
