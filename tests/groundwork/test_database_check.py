@@ -30,7 +30,7 @@ class Elsewhere:
     def execute(self, statement: str, name: str | None = None) -> None:
         """As the owner, and with the role for {}, or this name."""
         with psycopg.connect(autocommit=True, **self.arguments) as connection:
-            connection.execute(SQL(statement).format(Identifier(name or self.role)))  # type: ignore[arg-type]
+            connection.execute(SQL(statement).format(Identifier(name or self.role)))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_tables_that_the_role_may_not_use_are_said_with_their_grant(elsewhere: E
 
     grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {elsewhere.role}"
     assert f"!!  rights     the role {elsewhere.role} may not use audit_events (INSERT, UPDATE, DELETE), " in said
-    assert f" jobs (SELECT, INSERT, UPDATE, DELETE), " in said
+    assert " jobs (SELECT, INSERT, UPDATE, DELETE), " in said
     assert f"  ->  {grant}\n" in said
     assert listed[0] == 1
     assert listed[1].startswith("PostgreSQL refuses it, permission denied for table jobs: the role ")

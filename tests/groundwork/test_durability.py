@@ -40,10 +40,23 @@ def forgetful(session: Session) -> Iterator[None]:
     engine().dispose()
 
 
-@pytest.mark.parametrize("direct", ["", "as DATABASE_URL, which then leads to a pooler"])
+@pytest.fixture
+def pooled(set_variable: SetVariable) -> None:
+    """The settings of a service whose DATABASE_URL leads to a pooler."""
+    set_variable("DIRECT_DATABASE_URL", get_settings().database_url)
+
+
+@pytest.mark.usefixtures("pooled", "forgetful")
+def test_a_request_through_a_pooler_waits_for_the_disk(session: Session) -> None:
+    with TestClient(create_app()) as client:
+        body = {"email": "ada@example.org", "password": "correct horse battery"}
+        assert client.post(f"{API}/users", json=body).status_code == 202
+
+    assert session.scalars(text("SELECT waits FROM noted")).all() == ["on"]
+
+
 @pytest.mark.usefixtures("forgetful")
-def test_whoever_enqueues_waits_for_the_disk(session: Session, set_variable: SetVariable, direct: str) -> None:
-    set_variable("DIRECT_DATABASE_URL", direct and get_settings().database_url)
+def test_whoever_enqueues_waits_for_the_disk(session: Session) -> None:
     with TestClient(create_app()) as client:
         body = {"email": "ada@example.org", "password": "correct horse battery"}
         assert client.post(f"{API}/users", json=body).status_code == 202

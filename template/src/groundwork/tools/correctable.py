@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic.util import CommandError
-from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedColumn, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction, UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
 from groundwork.data.connections import engine
@@ -38,7 +38,7 @@ def plain_refusals() -> Iterator[None]:
     except OperationalError as error:
         raise stop(f"The database does not answer: {error.orig}\n`uv run app doctor` tells more.") from None
     except (ProgrammingError, InternalError) as error:
-        if not isinstance(error.orig, InsufficientPrivilege | ReadOnlySqlTransaction):
+        if not isinstance(error.orig, InsufficientPrivilege | InvalidSchemaName | ReadOnlySqlTransaction):
             raise
         raise stop(_refused(error.orig)) from None
 
@@ -48,7 +48,7 @@ def _refused(error: Exception) -> str:
     if isinstance(error, ReadOnlySqlTransaction):
         return f"{reason}; let the URL of the database lead to the primary, and see `uv run app doctor`."
     with engine().connect() as connection:
-        missing = lack(connection, creating=True)
+        missing = lack(connection, creating="schema" in reason)
     if missing is None:
         return f"{reason}; run this as the role that owns the tables."
     return f"{reason}: {missing.says}; let the owner of the database run `{missing.remedy}`."
