@@ -2,6 +2,7 @@
 
 import os
 import pwd
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -37,6 +38,6 @@ def pgbouncer(run: RunFolder, url: str) -> str:
     pooled = urlunsplit(place._replace(netloc=f"{place.netloc.rpartition('@')[0]}@127.0.0.1:{own}"))
     # It refuses to be root, as PostgreSQL does.
     user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
-    words = [program, settings]
-    Server(pooled, list(words), folder, folder, lambda: psycopg.connect(pooled).close(), user=user).start(run)
+    words: list[str | Path] = [program, settings]
+    Server(pooled, words, folder, folder, lambda: psycopg.connect(pooled).close(), user=user).start(run)
     return pooled

@@ -19,9 +19,8 @@ from serving import Serving, serving
 
 pytestmark = pytest.mark.slow
 
+
 ADA = {"email": "ada@example.org", "password": "correct horse battery"}
-# Those of the service, by how they came; the pooler names itself nowhere, so by what the role last did.
-CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 @pytest.mark.parametrize(("broker", "database"), [("redis", "async"), ("rabbitmq", "sync")])
@@ -41,17 +40,21 @@ def test_requests_use_the_pooler_and_everything_else_postgresql_itself(
             # More than a statement that psycopg prepares, on more connections than the pooler has.
             replies = [http.post("/reports", json={"days": 20}) for _ in range(8)]
             seen = see_the_end_of(replies[-1].json()["id"], lines)
-        direct = doctor(service)
-        pooled = doctor(service, DIRECT_DATABASE_URL="")
-        other = doctor(service, DIRECT_DATABASE_URL=service.database_url.rpartition("/")[0] + "/postgres")
+            connections = {name: direct_connections(service, name) for name in ("api", "worker")}
+        healthy = doctor(service)
+        forgotten = doctor(service, DIRECT_DATABASE_URL="")
+        pooled_too = doctor(service, DIRECT_DATABASE_URL=service.variables["DATABASE_URL"])
 
     assert {reply.status_code for reply in replies} == {202}
-    # What comes only with the heartbeat of a stream has ended long ago.
+    # All that comes with the heartbeat of a stream is the end.
     assert seen[-1] == "succeeded"
     assert "running" in seen
-    assert direct.returncode == 0, direct.stdout
-    print(direct.stdout, pooled.stdout, other.stdout)
-    assert pooled.returncode == other.returncode == 1
+    # As the guide says: of an API process with a stream, and of a worker with two processes.
+    assert connections["api"] == 3
+    assert 1 < connections["worker"] <= 7
+    assert healthy.returncode == 0, healthy.stdout
+    assert "  ->  set DIRECT_DATABASE_URL to PostgreSQL itself\n" in forgotten.stdout
+    assert "  ->  let it lead to PostgreSQL itself, or to a pooler in session mode\n" in pooled_too.stdout
 
 
 def sign_in(http: httpx2.Client, outbox: Path) -> None:
@@ -79,7 +82,18 @@ def see_the_end_of(job: str, lines: Iterator[str]) -> list[str]:
     return seen
 
 
+def direct_connections(service: Serving, name: str) -> int:
+    """How many sessions of PostgreSQL a program and its children have by themselves."""
+    family = {"api": service.api, "worker": service.worker}[name].family()
+    ports = [each.laddr.port for process in family for each in process.net_connections("tcp") if each.laddr]
+    with psycopg.connect(service.database_url) as connection:
+        sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND client_port = ANY(%s)"
+        row = connection.execute(sessions, [ports]).fetchone()
+    assert row
+    return int(row[0])
+
+
 def doctor(service: Serving, **variables: str) -> "subprocess.CompletedProcess[str]":
     environment = service.variables | variables
-    words = [service.python, "-m", "app.cli", "doctor"]
+    words = [str(service.python), "-m", "app.cli", "doctor"]
     return subprocess.run(words, cwd=service.project, env=environment, capture_output=True, text=True)
