@@ -97,18 +97,22 @@ def test_a_schema_that_is_not_there_is_said_with_its_statement(elsewhere: Elsewh
 
 
 @pytest.mark.usefixtures("relay_looked")
-def test_requests_and_everything_else_have_one_database(
+def test_requests_and_everything_else_have_one_database_and_one_schema(
     elsewhere: Elsewhere, set_variable: SetVariable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("groundwork.tools.database_check.HEARD_WITHIN", 0.1)
     set_variable("DIRECT_DATABASE_URL", get_settings().database_url)
     one = run("doctor")
+    set_variable("DATABASE_URL", f"{get_settings().database_url}?options=-c%20search_path%3Dpg_catalog")
+    other_schema = run("doctor")[1]
     set_variable("DATABASE_URL", elsewhere.url.set(database=elsewhere.name).render_as_string(hide_password=False))
 
     code, said = run("doctor")
 
     assert one[0] == 0, one[1]
     assert "ok  sessions   notifications arrive\n" in one[1]
+    assert "!!  database   web requests see the schema pg_catalog through postgresql://" in other_schema
+    assert ", and everything else public  ->  a pooler may leave out options of the URL: " in other_schema
     assert code == 1
     assert "!!  sessions   DATABASE_URL and DIRECT_DATABASE_URL lead to two databases" in said
 

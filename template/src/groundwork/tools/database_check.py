@@ -20,7 +20,12 @@ __all__ = ["durability", "examine_database"]
 
 # Seconds within which a notification arrives, if it does.
 HEARD_WITHIN = 5.0
-STATE = text("SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only')")
+STATE = text(
+    """
+    SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only'),
+    array_to_string(current_schemas(false), ', ')
+    """
+)
 
 
 def examine_database(settings: Settings) -> Iterator[Finding]:
@@ -42,11 +47,11 @@ def _ways(settings: Settings) -> Iterator[tuple[str, str, Engine]]:
 
 
 def _answers(settings: Settings) -> Finding:
-    says = ""
+    says, seen = "", None
     for name, place, way in _ways(settings):
         try:
             with way.connect() as connection:
-                version, standby, read_only = connection.execute(STATE).one()
+                version, standby, read_only, schemas = connection.execute(STATE).one()
         except SQLAlchemyError as error:
             # The server's words, after those of psycopg about which address was tried.
             reason = str(getattr(error, "orig", error)).rpartition("failed: ")[2].partition("\n")[0]
@@ -57,6 +62,11 @@ def _answers(settings: Settings) -> Finding:
         if read_only == "on":
             remedy = "set it to off, for the server, the database and the role"
             return Finding("database", False, f"{place} has default_transaction_read_only = on", remedy)
+        if seen not in {None, schemas}:
+            says = f"web requests see the schema {schemas or 'none'} through {place}, and everything else {seen or 'none'}"
+            remedy = "a pooler may leave out options of the URL: write ALTER ROLE ... SET search_path = ..."
+            return Finding("database", False, says, remedy)
+        seen = schemas
         says = f"{says}, for web requests through {place}" if says else f"PostgreSQL {version} at {place}"
     return Finding("database", True, says)
 
