@@ -111,8 +111,8 @@ def test_requests_and_everything_else_have_one_database_and_one_schema(
 
     assert one[0] == 0, one[1]
     assert "ok  sessions   notifications arrive\n" in one[1]
-    assert "!!  database   web requests see the schema pg_catalog through postgresql://" in other_schema
-    assert ", and everything else public  ->  a pooler may leave out options of the URL: " in other_schema
+    assert "!!  database   web requests see the schema 'pg_catalog' through postgresql://" in other_schema
+    assert ", and everything else 'public'  ->  a pooler may leave out options of the URL: " in other_schema
     assert code == 1
     assert "!!  sessions   DATABASE_URL and DIRECT_DATABASE_URL lead to two databases" in said
 

@@ -63,7 +63,7 @@ def _answers(settings: Settings) -> Finding:
             remedy = "set it to off, for the server, the database and the role"
             return Finding("database", False, f"{place} has default_transaction_read_only = on", remedy)
         if seen not in {None, schemas}:
-            says = f"web requests see the schema {schemas or 'none'} through {place}, and everything else {seen or 'none'}"
+            says = f"web requests see the schema {schemas!r} through {place}, and everything else {seen!r}"
             remedy = "a pooler may leave out options of the URL: write ALTER ROLE ... SET search_path = ..."
             return Finding("database", False, says, remedy)
         seen = schemas
