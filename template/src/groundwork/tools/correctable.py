@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic.util import CommandError
-from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction
-from psycopg.errors import UndefinedColumn, UndefinedTable
+from psycopg.errors import (
+    InsufficientPrivilege,
+    InvalidSchemaName,
+    ReadOnlySqlTransaction,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
 from groundwork.data.connections import engine
