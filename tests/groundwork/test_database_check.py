@@ -13,6 +13,7 @@ from groundwork.data import engine
 from groundwork.jobs.models import Tick
 from groundwork.settings import get_settings
 from groundwork.testing import SetVariable
+from groundwork.testing.environment import create_database
 
 
 class Elsewhere:
@@ -130,3 +131,10 @@ def test_an_index_that_was_not_finished_is_said(session: Session) -> None:
         connection.execute("DROP INDEX twice")
     assert "the index twice is invalid" in said
     assert "  ->  REINDEX INDEX CONCURRENTLY twice\n" in said
+
+
+def test_no_other_database_is_emptied_by_the_tests(set_variable: SetVariable) -> None:
+    set_variable("DIRECT_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/production")
+
+    with pytest.raises(pytest.exit.Exception, match="'production' does not end in _test"):
+        create_database()

@@ -69,7 +69,13 @@ def sign_in(http: httpx2.Client, outbox: Path) -> None:
 
 
 def next_event(lines: Iterator[str]) -> object:
-    return json.loads(next(line for line in lines if line.startswith("data: ")).removeprefix("data: "))
+    heartbeats = 0
+    for line in lines:
+        if line.startswith("data: "):
+            return json.loads(line.removeprefix("data: "))
+        heartbeats += line.startswith(":")
+        assert heartbeats < 8, "nothing but the heartbeat came"
+    raise AssertionError("the stream has ended")
 
 
 def see_the_end_of(job: str, lines: Iterator[str]) -> list[str]:

@@ -15,7 +15,8 @@ SERVER_SETTINGS = """
     set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
     set_config('tcp_keepalives_count', '2', false), set_config('tcp_user_timeout', '20000', false)
 """
-# What a pooler in transaction mode lets a client decide, and the only part that is about more than the connection.
+# The same behind a pooler in transaction mode, whose sessions are shared: a setting has to end with its transaction. The
+# rest is about the connection, which is the pooler's.
 OF_A_TRANSACTION = """
     SELECT set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
 """
