@@ -38,7 +38,7 @@ def test_requests_use_the_pooler_and_everything_else_postgresql_itself(
             lines = stream.iter_lines()
             assert next_event(lines) == []
             # More than a statement that psycopg prepares, on more connections than the pooler has.
-            replies = [http.post("/reports", json={"days": 20}) for _ in range(8)]
+            replies = [http.post("/reports", json={"days": 5}) for _ in range(8)]
             seen = see_the_end_of(replies[-1].json()["id"], lines)
             connections = {name: direct_connections(service, name) for name in ("api", "worker")}
         healthy = doctor(service)
