@@ -51,7 +51,7 @@ def test_requests_use_the_pooler_and_everything_else_postgresql_itself(
     assert "running" in seen
     # As the guide says: of an API process with a stream, and of a worker with two processes.
     assert connections["api"] == 3
-    assert 1 < connections["worker"] <= 7
+    assert 1 < connections["worker"] <= 9
     assert healthy.returncode == 0, healthy.stdout
     assert "  ->  set DIRECT_DATABASE_URL to PostgreSQL itself\n" in forgotten.stdout
     assert "  ->  let it lead to PostgreSQL itself, or to a pooler in session mode\n" in pooled_too.stdout
