@@ -1,26 +1,14 @@
 """Alembic's entry: the tables of every feature, in the database of the settings."""
 
-from collections.abc import Sequence
-
 from alembic import context
-from alembic.operations.ops import MigrationScript
-from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
 from app.settings import get_settings
 from groundwork.data import Base, engine, import_models
+from groundwork.data.migrating import follow_all, one_at_a_time, our_tables
 from groundwork.settings import SettingsInvalid
 
 import_models()
-
-
-def follow_all(_: MigrationContext, __: object, directives: Sequence[MigrationScript]) -> None:
-    """A new revision follows every head: the service's own, and what an update of the template brought beside it."""
-    for script in directives:
-        # Unless somebody named one with --head.
-        if script.head in {None, "head"}:
-            script.head = "heads"
-
 
 try:
     get_settings()
@@ -33,9 +21,12 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with engine().connect() as connection:
-        context.configure(connection=connection, target_metadata=Base.metadata, process_revision_directives=follow_all)
+    with one_at_a_time(), engine().connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            process_revision_directives=follow_all,
+            include_name=our_tables(context.config),
+        )
         with context.begin_transaction():
-            # Two containers that start together migrate one after the other.
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('alembic'))")
             context.run_migrations()

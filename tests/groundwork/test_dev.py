@@ -109,3 +109,13 @@ def test_windows_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(SystemExit, match=r"^This service runs on Linux and macOS, not on Windows; work in WSL 2 "):
         reload(groundwork)
+
+
+def test_a_direct_url_alone_is_the_database_of_requests_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("DIRECT_DATABASE_URL=postgresql://db/app\n")
+    for name in ("DATABASE_URL", "DIRECT_DATABASE_URL"):
+        monkeypatch.delenv(name)
+
+    with alone(), development_environment("127.0.0.1", 0) as values:
+        assert values["DATABASE_URL"] == "postgresql://db/app"

@@ -14,6 +14,7 @@ from groundwork.data import engine
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.outdated import housekeeping
 from groundwork.settings import get_settings
+from groundwork.testing import SetVariable
 
 # What each transaction that enqueues waits for at its commit.
 NOTE = """
@@ -37,6 +38,21 @@ def forgetful(session: Session) -> Iterator[None]:
     session.execute(text("DROP TRIGGER note ON jobs; DROP FUNCTION note; DROP TABLE noted"))
     session.commit()
     engine().dispose()
+
+
+@pytest.fixture
+def pooled(set_variable: SetVariable) -> None:
+    """The settings of a service whose DATABASE_URL leads to a pooler."""
+    set_variable("DIRECT_DATABASE_URL", get_settings().database_url)
+
+
+@pytest.mark.usefixtures("pooled", "forgetful")
+def test_a_request_through_a_pooler_waits_for_the_disk(session: Session) -> None:
+    with TestClient(create_app()) as client:
+        body = {"email": "ada@example.org", "password": "correct horse battery"}
+        assert client.post(f"{API}/users", json=body).status_code == 202
+
+    assert session.scalars(text("SELECT waits FROM noted")).all() == ["on"]
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -70,7 +86,7 @@ def test_the_doctor_tells_what_a_crash_may_take() -> None:
 @pytest.mark.usefixtures("relay_looked")
 def test_in_production_a_database_that_a_crash_destroys_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"fsync": "off", "full_page_writes": "on", "synchronous_commit": "on", "synchronous_standby_names": ""}
-    monkeypatch.setattr("groundwork.tools.doctor._defaults", lambda: known)
+    monkeypatch.setattr("groundwork.tools.database_check._defaults", lambda: known)
     monkeypatch.setattr(get_settings(), "environment", "production")
 
     assert "!!  durability fsync = off: a crash of the machine may destroy the whole database" in run("doctor")[1]

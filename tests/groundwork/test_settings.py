@@ -52,6 +52,8 @@ def test_one_url_serves_every_driver() -> None:
         ("DATABASE_URL", "postgresql://app:app@db/app", "DATABASE_URL has the password of an example"),
         ("DATABASE_URL", "postgresql://ada@db/app?password=app", "DATABASE_URL has the password of an example"),
         ("DATABASE_URL", "postgresql://ada@db/app?password=p%6Fstgres", "DATABASE_URL has the password of an example"),
+        ("DIRECT_DATABASE_URL", "postgresql://app:app@db/app", "DIRECT_DATABASE_URL has the password of an example"),
+        ("DIRECT_DATABASE_URL", "mysql://db/app", "DIRECT_DATABASE_URL: mysql is not supported; use postgresql://"),
         ("BROKER_URL", "redis://db/0?password=redis", "BROKER_URL has the password of an example"),
         ("BROKER_URL", "redis://:long-one@a;redis://:redis@b", "BROKER_URL has the password of an example"),
         ("SECRETS_DIR", "/nowhere", "SECRETS_DIR: /nowhere is not a folder; correct it in the environment"),

@@ -52,7 +52,7 @@ def test_nor_is_that_of_a_broker_shown(set_variable: SetVariable, url: str, pass
     ("url", "sentence"),
     [
         ("postgresql://db/app?ssl=require", "has the parameter 'ssl', .* write sslmode=require"),
-        ("postgresql://db/app?pgbouncer=true", "has the parameter 'pgbouncer', .* remove it"),
+        ("postgresql://db/app?pgbouncer=true", "has the parameter 'pgbouncer', .* and set DIRECT_DATABASE_URL"),
         ("postgresql+asyncpg://db/app?sslmode=require&schema=mine", "'schema', .* write options=-c%20search_path%3D"),
         ("postgresql:///app?host=a:1&host=b:2", "write postgresql://user:password@one:5432,two:5432/name"),
         ("postgresql://db:x/app", ENCODE),

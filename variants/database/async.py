@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from starlette.requests import HTTPConnection
 
 from groundwork.data.request_end import end, keep_no_connection
-from groundwork.data.server_settings import with_server_settings
+from groundwork.data.server_settings import with_request_settings
 from groundwork.data.silence import drop_lost
 from groundwork.data.tables import RequestSession
 from groundwork.settings import get_settings
@@ -29,10 +29,10 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args=settings.database_arguments,
+        connect_args=settings.request_arguments,
     )
     # A request that is given up gives up its connection too, where the server stays silent.
-    drop_lost(with_server_settings(engine.sync_engine))
+    drop_lost(with_request_settings(engine.sync_engine))
     try:
         yield async_sessionmaker(engine, sync_session_class=RequestSession, expire_on_commit=False)
     finally:

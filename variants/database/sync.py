@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from groundwork.data.computing import at_a_time
 from groundwork.data.request_end import end, keep_no_connection
-from groundwork.data.server_settings import with_server_settings
+from groundwork.data.server_settings import with_request_settings
 from groundwork.data.silence import expect_answers
 from groundwork.data.tables import RequestSession
 from groundwork.settings import get_settings
@@ -41,10 +41,10 @@ async def open_sessions() -> AsyncIterator[Sessions]:
         max_overflow=size + 1,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args=settings.database_arguments,
+        connect_args=settings.request_arguments,
     )
     # Nobody can take the connection from the thread of a request that was given up.
-    expect_answers(with_server_settings(engine), settings.request_timeout_seconds)
+    expect_answers(with_request_settings(engine), settings.request_timeout_seconds)
     to_thread.current_default_thread_limiter().total_tokens = size + at_a_time()
     sessions = Sessions(engine, class_=RequestSession, expire_on_commit=False)
     sessions.turn = Semaphore(size, max_value=size)

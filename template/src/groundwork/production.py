@@ -21,8 +21,8 @@ def unsafe(settings: Any, names: Iterable[str]) -> Iterator[str]:
     for name in () if settings.mail_dry_run else names:
         if name.endswith(("_key", "_token")) and "webhook" not in name and getattr(settings, name) == "":
             yield f"{name.upper()} is not set, and no mail leaves without it; set it, or MAIL_DRY_RUN=true"
-    for name in ("database_url", "broker_url"):
-        if SAMPLES & passwords_of(getattr(settings, name)):
+    for name in ("database_url", "direct_database_url", "broker_url"):
+        if SAMPLES & passwords_of(getattr(settings, name) or ""):
             yield f"{name.upper()} has the password of an example; choose another one"
     if settings.public_url.scheme != "https" and settings.public_url.host not in {"localhost", "127.0.0.1"}:
         yield f"PUBLIC_URL={settings.public_url} is not https, and passwords travel there"

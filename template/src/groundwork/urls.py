@@ -30,6 +30,10 @@ OF_OTHERS = {
     "pool_size": "set DATABASE_POOL_SIZE",
     "connection_limit": "set DATABASE_POOL_SIZE",
     "timeout": "write connect_timeout",
+    "pgbouncer": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
+    "statement_cache_size": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
+    "prepared_statement_cache_size": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
+    "prepareThreshold": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
 }
 UNREADABLE = (
     "cannot be read; in its user and its password write %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, "

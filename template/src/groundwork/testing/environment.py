@@ -30,6 +30,8 @@ def prepare_environment() -> None:
     os.environ |= {
         "ENVIRONMENT": "test",
         "DATABASE_URL": _test_database_url(),
+        # Of the shell: another database, which is not to be emptied.
+        "DIRECT_DATABASE_URL": "",
         "BROKER_URL": os.environ.get("TEST_BROKER_URL") or "memory://localhost",
         "SECRET_KEY": "only-for-tests-" * 3,
         "JOB_QUEUE": f"test-{os.getpid()}",
@@ -67,6 +69,10 @@ def create_database() -> None:
 
 def drop_database() -> None:
     """Drop the database, whoever is connected to it."""
+    name = get_settings().database_arguments["dbname"]
+    if not name.endswith("_test"):
+        # A file of SECRETS_DIR says where, most likely.
+        pytest.exit(f"The tests drop their database, and {name!r} does not end in _test.", returncode=2)
     _on_the_server("DROP DATABASE IF EXISTS {} WITH (FORCE)")
 
 

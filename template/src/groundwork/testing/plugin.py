@@ -130,11 +130,11 @@ def worker_to_stop(worker: Worker) -> Worker:
 @pytest.fixture
 def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
     """Set an environment variable as if the process had been started with it."""
-    changed = set()
+    changed: set[str] = set()
 
     def forget() -> None:
         get_settings.cache_clear()
-        if "DATABASE_URL" in changed:
+        if changed & {"DATABASE_URL", "DIRECT_DATABASE_URL"}:
             with notices.apart():
                 forget_engine()
 

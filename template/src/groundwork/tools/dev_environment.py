@@ -65,7 +65,10 @@ def _values(host: str, port: int) -> dict[str, str]:
         # Below our own patience with the worker: it gives its jobs back before it is killed.
         "WORKER_STOP_SECONDS": given.get("WORKER_STOP_SECONDS") or "3",
         "SECRET_KEY": given.get("SECRET_KEY") or _kept_secret(FOLDER / "secret_key"),
-        "DATABASE_URL": given.get("DATABASE_URL") or embedded_postgres(FOLDER / "postgres"),
+        # Never one database for requests, and another for everything else.
+        "DATABASE_URL": given.get("DATABASE_URL")
+        or given.get("DIRECT_DATABASE_URL")
+        or embedded_postgres(FOLDER / "postgres"),
         "BROKER_URL": given.get("BROKER_URL") or "memory://localhost",
     }
 
