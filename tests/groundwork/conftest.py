@@ -7,11 +7,17 @@ import pytest
 import work
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
+from support import UseBroker
 from work import Then
 
+from app.worker import celery
+from groundwork.broker import SCHEMES, celery_settings
 from groundwork.jobs.models import Tick
 from groundwork.settings import get_settings
 from groundwork.testing import SetVariable
+
+# Of the other broker, whose client is not installed.
+collect_ignore = ["test_rabbitmq.py" if "redis" in SCHEMES else "test_redis.py"]
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +37,21 @@ def loss_noticed(client: TestClient) -> Iterator[None]:
     yield
     for _ in range(get_settings().database_pool_size):
         client.get("/health/ready")
+
+
+@pytest.fixture
+def use_broker(set_variable: SetVariable, monkeypatch: pytest.MonkeyPatch) -> UseBroker:
+    """Name another broker, as if the process had been started with it."""
+
+    # Celery reads its configuration once, and goes back to it after the test.
+    _ = celery.conf.broker_url
+
+    def use(url: str) -> None:
+        set_variable("BROKER_URL", url)
+        for name, value in celery_settings(url).items():
+            monkeypatch.setitem(celery.conf, name, value)
+
+    return use
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the tests of the machinery do to a service from outside."""
 
 import logging
+from collections.abc import Callable
 
 from typer.testing import CliRunner
 
@@ -8,7 +9,10 @@ from app.cli import cli
 from groundwork.data import engine
 from groundwork.jobs.models import CHANNEL
 
-__all__ = ["cut_connections", "listeners", "run"]
+__all__ = ["UseBroker", "cut_connections", "listeners", "run"]
+
+
+UseBroker = Callable[[str], None]
 
 
 def run(*words: str, answers: str = "") -> tuple[int, str]:

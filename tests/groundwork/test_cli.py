@@ -10,6 +10,7 @@ import pytest
 from support import run
 
 from app.accounts.tasks import send_welcome
+from groundwork.broker import SCHEMES
 from groundwork.data import new_session
 from groundwork.jobs import enqueue
 from groundwork.testing import Published, SetVariable, until
@@ -35,7 +36,7 @@ def own_signals_afterwards() -> Iterator[None]:
 @pytest.mark.usefixtures("own_signals_afterwards")
 def test_the_relay_publishes_until_it_is_told_to_stop(set_variable: SetVariable, published: Published) -> None:
     # No broker is asked for under this name: Celery has read its configuration, and memory:// would be refused.
-    set_variable("BROKER_URL", "amqp://elsewhere")
+    set_variable("BROKER_URL", f"{next(iter(SCHEMES))}://elsewhere")
     with new_session() as session:
         job = enqueue(session, send_welcome, user_id=uuid4())
         session.commit()

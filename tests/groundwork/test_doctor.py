@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
-from support import run
+from support import UseBroker, run
 
 from app.accounts.tasks import send_welcome
-from groundwork.jobs.broker import SCHEMES
+from groundwork.broker import SCHEMES
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.entries import Entry, every
 from groundwork.jobs.outdated import housekeeping
@@ -126,21 +126,21 @@ def test_the_doctor_names_a_task_that_nobody_has_and_an_entry_that_cannot_be_enq
     assert "!!  schedule   'nightly' cannot be enqueued: 1 validation error" in output
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//", "nonsense://x"])
-def test_the_doctor_sees_a_broker_that_does_not_answer(set_variable: SetVariable, url: str) -> None:
-    set_variable("BROKER_URL", url)
+def test_the_doctor_sees_a_broker_that_does_not_answer(use_broker: UseBroker) -> None:
+    use_broker(f"{next(iter(SCHEMES))}://127.0.0.1:1/")
 
     code, output = run("doctor")
 
     assert code == 1
-    assert "!!  broker" in output
+    assert "!!  broker     " in output
+    assert "does not answer" in output
     assert "correct BROKER_URL" in output
 
 
 def test_the_doctor_names_the_brokers_that_this_service_can_have(set_variable: SetVariable) -> None:
     set_variable("BROKER_URL", "nonsense://x")
 
-    assert f"nonsense://x is not supported; use {SCHEMES[0]} or " in run("doctor")[1]
+    assert f"nonsense://x is not supported; use {next(iter(SCHEMES))}:// or " in run("doctor")[1]
 
 
 def test_the_doctor_sees_a_sender_that_is_no_address(set_variable: SetVariable) -> None:

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.main import create_app
+from groundwork.broker import SCHEMES
 from groundwork.mail.delivery import deliver
 from groundwork.mail.rendering import example, render
 from groundwork.settings import get_settings
@@ -41,7 +42,7 @@ def written(content: bytes) -> str:
 def test_the_page_is_not_there_outside_of_development(set_variable: SetVariable, environment: str) -> None:
     set_variable("ENVIRONMENT", environment)
     # Production refuses memory://.
-    set_variable("BROKER_URL", "redis://127.0.0.1:0")
+    set_variable("BROKER_URL", f"{next(iter(SCHEMES))}://127.0.0.1:0")
     client = TestClient(create_app(), base_url="http://127.0.0.1")
 
     for path in ("", "/style.css", "/templates/verify", "/templates/verify/html", "/messages/x.eml"):

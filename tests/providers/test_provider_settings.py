@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from provider_api import Api
 
+from groundwork.broker import SCHEMES
 from groundwork.settings import Settings, SettingsInvalid, get_settings
 
 PRODUCTION = {
     "DATABASE_URL": "postgresql://ada:secret-enough@db/app",
-    "BROKER_URL": "redis://broker",
+    "BROKER_URL": f"{next(iter(SCHEMES))}://broker",
     "SECRET_KEY": "0123456789abcdef" * 2,
     "PUBLIC_URL": "https://example.org",
     "ENVIRONMENT": "production",

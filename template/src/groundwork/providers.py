@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 __all__ = ["usable"]
 
 # URLs of other servers have rules of their own.
-OTHERS = ("database", "broker", "public")
+OTHERS = ("database", "direct_database", "broker", "public")
 KEYS = re.compile(r"(?!secret_key|health_token).*(_key|_token)")
 KEY = re.compile(r"[!-~]*")
 CATCHER = re.compile(r"smtp://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?/?")

@@ -3,7 +3,9 @@
 What is wrong with one is said without any part of it that may be of a password.
 """
 
+import os
 import re
+import ssl
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
@@ -35,9 +37,11 @@ OF_OTHERS = {
     "prepared_statement_cache_size": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
     "prepareThreshold": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
 }
+# Parameters that are passwords.
+SECRETS = ("password", "sentinel_password")
 UNREADABLE = (
     "cannot be read; in its user and its password write %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, "
-    "%25 for % and %20 for a space"
+    "%25 for %, %3B for ; and %20 for a space"
 )
 
 
@@ -64,7 +68,19 @@ def libpq_arguments(url: str) -> dict[str, Any]:
         raise ValueError(UNREADABLE)
     if re.search(r"(^|,)[^:,]+:\d+", host):
         raise ValueError("has ports in the parameter 'host'; write postgresql://user:password@one:5432,two:5432/name")
+    if said.get("sslrootcert") == "system":
+        _name_the_certificates_of_the_system()
     return CONNECT_ARGS | said
+
+
+def _name_the_certificates_of_the_system() -> None:
+    """To the OpenSSL in the wheel of psycopg, which would look for them at a place that no system has."""
+    known = ssl.get_default_verify_paths()
+    if not (known.cafile or known.capath):
+        raise ValueError("has sslrootcert=system, and this system has no certificates; install ca-certificates")
+    for name, place in (("SSL_CERT_FILE", known.cafile), ("SSL_CERT_DIR", known.capath)):
+        if place:
+            os.environ.setdefault(name, place)
 
 
 def _known_parameters() -> set[bytes]:
@@ -89,7 +105,10 @@ def passwords_of(urls: str) -> set[str]:
     """Those before the hosts and those among the parameters; Celery takes several URLs, with semicolons between them."""
     found = set()
     for url in map(urlsplit, urls.split(";")):
-        found |= {unquote(url.password or ""), *parse_qs(url.query).get("password", [])}
+        found |= {
+            unquote(url.password or ""),
+            *(word for name in SECRETS for word in parse_qs(url.query).get(name, [])),
+        }
     return found
 
 

@@ -15,9 +15,9 @@ from kombu import Connection
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import producers
 
+from groundwork.broker import IMPATIENT, celery_settings
 from groundwork.configuration import configuration
 from groundwork.data.connections import engine
-from groundwork.jobs.broker import BROKER_SETTINGS, IMPATIENT
 from groundwork.jobs.broker_queues import QueuesWithMail
 from groundwork.log import configure_logging
 from groundwork.settings import get_settings
@@ -108,8 +108,10 @@ def try_delay(task: Task[..., Any], *args: Any, **kwargs: Any) -> None:
 
 def _configuration() -> dict[str, Any]:
     settings = get_settings()
+    # The command `celery` copies BROKER_URL there, with all of its parameters, and would believe it more than what follows.
+    if os.environ.get("CELERY_BROKER_URL") == settings.broker_url:
+        del os.environ["CELERY_BROKER_URL"]
     defaults = {
-        "broker_url": settings.broker_url,
         "task_default_queue": settings.job_queue,
         # The row is the result.
         "task_ignore_result": True,
@@ -136,11 +138,12 @@ def _configuration() -> dict[str, Any]:
     }
     if settings.in_memory_broker:
         return defaults | {
+            "broker_url": settings.broker_url,
             "worker_enable_remote_control": False,
             "worker_timer_precision": 0.1,
             "broker_transport_options": {"polling_interval": 0.05},
         }
-    return defaults | BROKER_SETTINGS
+    return defaults | celery_settings(settings.broker_url)
 
 
 @setup_logging.connect

@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from groundwork.configuration import configuration
 from groundwork.data.connections import engine
 from groundwork.data.tables import Base
-from groundwork.jobs.broker import SCHEMES
 from groundwork.jobs.indexed import UNCLAIMED, UNFINISHED
 from groundwork.jobs.models import Job
 from groundwork.jobs.movement import MOVEMENT, complaint
@@ -24,10 +23,10 @@ from groundwork.mail import outbox, provider
 from groundwork.mail.delivery import our_address
 from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
 from groundwork.settings import Settings, SettingsInvalid, get_settings
+from groundwork.tools.broker_line import broker_line
 from groundwork.tools.database_check import durability, examine_database
 from groundwork.tools.finding import Finding
 from groundwork.tools.rights import lack
-from groundwork.urls import place_of
 
 __all__ = ["Finding", "alembic_config", "examine", "migrations"]
 
@@ -55,7 +54,7 @@ def examine() -> Iterator[Finding]:
         yield migrations()
         yield _jobs()
     yield _schedule()
-    yield _broker(settings)
+    yield Finding("broker", *broker_line(settings))
     yield _mail(settings)
 
 
@@ -142,21 +141,6 @@ def _schedule() -> Finding:
             says = f"{entry.name!r} cannot be enqueued: {' '.join(str(error).split())}"
             return Finding("schedule", False, says, f"correct the schedule in src/{configuration().package}/")
     return Finding("schedule", True, f"{len(configuration().schedule)} entries")
-
-
-def _broker(settings: Settings) -> Finding:
-    place = place_of(settings.broker_url)
-    if settings.in_memory_broker:
-        return Finding("broker", True, "none: the relay feeds the worker in its own process")
-    if not settings.broker_url.startswith(SCHEMES):
-        return Finding("broker", False, f"{place} is not supported; use {' or '.join(SCHEMES)}", "correct BROKER_URL")
-    try:
-        with configuration().celery.connection_for_write(settings.broker_url, connect_timeout=3) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
-    except Exception as error:
-        # Each transport has its own family of errors; all of them mean the same here.
-        return Finding("broker", False, f"{place} does not answer: {error}", "start it, or correct BROKER_URL")
-    return Finding("broker", True, f"{place} answers")
 
 
 def _mail(settings: Settings) -> Finding:
