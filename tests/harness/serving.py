@@ -32,11 +32,11 @@ def composed_worker(project: Path) -> list[str]:
 
 
 @contextmanager
-def serving(run: RunFolder, render: Path, logs: Path, broker: str) -> Iterator[Serving]:
-    """API, worker and relay of the render, each a process; mail stays where /dev/mail shows it."""
+def serving(run: RunFolder, render: Path, logs: Path, broker: str, path: str = "") -> Iterator[Serving]:
+    """API, worker and relay of the render, each a process, below a path of its host; mail stays where /dev/mail shows it."""
     project, python = install(render)
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}{path}"
     worker = composed_worker(project)
     with made_database(run) as database_url, namespace(run, broker) as broker_url:
         variables = {
