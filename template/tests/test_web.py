@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from app.settings import API
 
 
-@pytest.mark.parametrize("path", ["/app", "/app/app.js", "/app/chart.js", "/app/style.css"])
+@pytest.mark.parametrize("path", ["/app", "/app/app.js", "/app/chart.js", "/app/live.js", "/app/style.css"])
 def test_the_page_is_whole_and_lets_in_nothing_from_elsewhere(client: TestClient, path: str) -> None:
     reply = client.get(path)
 
@@ -27,7 +27,7 @@ def test_the_page_is_whole_and_lets_in_nothing_from_elsewhere(client: TestClient
 
 def test_the_page_asks_only_for_what_the_api_has(api: FastAPI, client: TestClient) -> None:
     """What an owner removes from one they remove from the other, as the guide says of the sample."""
-    assert f'data-api="{API}"' in client.get("/app").text
+    assert f'data-api=".{API}"' in client.get("/app").text
     asked = re.findall(r'\bask\("([A-Z]+)", ["`](/[^"`]+)', client.get("/app/app.js").text)
 
     routes = {(method.upper(), path) for path, methods in api.openapi()["paths"].items() for method in methods}

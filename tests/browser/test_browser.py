@@ -30,7 +30,8 @@ def test_a_person_sees_jobs_live(
     with (
         present_or_skipped(),
         chromium() as browser,
-        serving(run_folder, render, workplace, broker) as service,
+        # Below a path too: the one variant has it, as the other might.
+        serving(run_folder, render, workplace, broker, "/base" if database == "sync" else "") as service,
         window(browser, f"{broker}-{database}") as person,
     ):
         tab = person.open(service.url)
@@ -42,6 +43,7 @@ def test_a_person_sees_jobs_live(
         see_one_finish(tab)
         cancel_one(person, tab)
         second = in_a_second_tab(person, tab, service.url)
+        see_one_in_more_tabs_than_a_browser_opens_connections(person, tab, service.url)
         kill_the_worker(tab, service.worker)
         restart_the_api(person, [tab, second], service)
         person.photograph(tab, "desk")
@@ -140,6 +142,20 @@ def in_a_second_tab(person: Window, tab: Page, url: str) -> Page:
     return second
 
 
+def see_one_in_more_tabs_than_a_browser_opens_connections(person: Window, tab: Page, url: str) -> None:
+    """Six to a server over HTTP/1.1, for all tabs together; whichever tab is closed, the others go on."""
+    more = [person.open(f"{url}/app") for _ in range(8)]
+    for each in more:
+        expect(each.get_by_role("status")).to_have_text("live")
+    more.pop().close()
+    job = ask_for_a_report(tab, 20)
+    name = job.get_attribute("id")
+    for each in (tab, *more):
+        expect(each.locator(f"[id='{name}']")).to_have_attribute("data-status", "succeeded")
+    for each in more:
+        each.close()
+
+
 def kill_the_worker(tab: Page, worker: Program) -> None:
     job = ask_for_a_report(tab, 20)
     worker.end()
@@ -173,7 +189,7 @@ def look_at_the_page_for_administrators(person: Window, tab: Page, service: Serv
     person.photograph(tab, "admin-door")
     tab.get_by_role("button", name="Sign in").click()
     tab.get_by_role("link", name="Jobs").click()
-    expect(tab.get_by_role("row").filter(has_text="build_report")).to_have_count(4)
+    expect(tab.get_by_role("row").filter(has_text="build_report")).to_have_count(5)
     person.photograph(tab, "admin-jobs")
     tab.get_by_role("row").filter(has_text="cancelled").get_by_role("link").click()
     expect(tab.get_by_text("cancel_requested_at")).to_be_visible()

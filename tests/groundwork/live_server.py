@@ -16,17 +16,20 @@ from groundwork.testing import until
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, FastAPI]]:
-    """Its URL, and the API itself, with the bound for messages that the image has."""
+def serving(**options: Any) -> Iterator[tuple[str, FastAPI]]:
+    """Its URL, and the API itself, with the bound for messages that the image has; `options` are those of uvicorn."""
     api = create_app()
-    _, most = Path("Dockerfile").read_text().split('"--ws-max-size", "')
-    config = uvicorn.Config(api, port=0, http=Protocol, log_config=None, ws_max_size=int(most.partition('"')[0]))
+    _, rest = Path("Dockerfile").read_text().split('"--ws-max-size", "')
+    most = int(rest.partition('"')[0])
+    config = uvicorn.Config(api, port=0, http=Protocol, log_config=None, ws_max_size=most, **options)
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     try:
         until(lambda: server.started)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", api
+        # A unix socket has no port.
+        port = "" if "uds" in options else f":{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1{port}", api
     finally:
         server.should_exit = True
         thread.join(20)

@@ -1,16 +1,18 @@
 """What the tests of the machinery do to a service from outside."""
 
+import json
 import logging
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
 from groundwork.data import engine
 from groundwork.jobs.models import CHANNEL
 
-__all__ = ["UseBroker", "cut_connections", "listeners", "run"]
-
+__all__ = ["UseBroker", "cut_connections", "listeners", "run", "warnings"]
 
 UseBroker = Callable[[str], None]
 
@@ -41,3 +43,9 @@ def listeners() -> int:
     with engine().connect() as connection:
         listening = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = %s"
         return int(connection.exec_driver_sql(listening, (f"LISTEN {CHANNEL}",)).scalar_one())
+
+
+def warnings(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """What has been logged as a warning since the API was made, and since the last call."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["level"] == "warning"]

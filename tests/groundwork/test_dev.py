@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from importlib import reload
@@ -7,12 +8,14 @@ from typing import Any
 
 import pytest
 from dotenv import dotenv_values
+from live_server import serving
 from support import run
 
 import groundwork
 from groundwork.settings import SettingsInvalid, get_settings
+from groundwork.testing import SetVariable
 from groundwork.tools import dev
-from groundwork.tools.dev_environment import alone, development_environment
+from groundwork.tools.dev_environment import alone, development_environment, url_of
 
 
 def test_a_second_app_dev_is_refused_and_leaves_the_first_its_environment(
@@ -109,6 +112,55 @@ def test_windows_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(SystemExit, match=r"^This service runs on Linux and macOS, not on Windows; work in WSL 2 "):
         reload(groundwork)
+
+
+@pytest.mark.parametrize("host", ["::1", "127.0.0.1", "localhost"])
+def test_app_dev_listens_where_it_is_told_and_refuses_a_taken_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".dev").mkdir()
+    [(family, *_, address), *_] = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+
+    with socket.socket(family) as taken:
+        taken.bind(address)
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(SettingsInvalid, match=f"{port}: Address already in use"),
+            development_environment(host, port),
+        ):
+            pass
+    with development_environment(host, port) as values:
+        assert values["PUBLIC_URL"] == (f"http://[::1]:{port}" if host == "::1" else f"http://{host}:{port}")
+
+
+@pytest.mark.parametrize(("host", "url"), [("0", "127.0.0.1"), ("::", "[::1]"), ("", "127.0.0.1"), ("box", "box")])
+def test_a_browser_can_follow_the_printed_url(host: str, url: str) -> None:
+    assert url_of(host, 8000) == f"http://{url}:8000"
+
+
+def test_app_dev_uses_the_port_of_the_environment(
+    tmp_path: Path, set_variable: SetVariable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        set_variable("PORT", str(port))
+
+        refused = run("dev")
+
+    assert refused == (1, f"127.0.0.1:{port}: Address already in use; choose another --host or --port.\n")
+
+
+def test_a_proxy_for_the_internet_is_not_asked_for_this_machine(set_variable: SetVariable) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        set_variable(name, "http://127.0.0.1:9")
+
+    with serving() as (url, _):
+        assert dev.answers(f"{url}/health/ready")
 
 
 def test_a_direct_url_alone_is_the_database_of_requests_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

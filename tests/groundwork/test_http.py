@@ -4,14 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import sleep
 from typing import Any
+from urllib.parse import urljoin
 
+import httpx2
 import pytest
+from fastapi import Response
 from fastapi.testclient import TestClient
+from live_server import serving
+from people import SignInAs
 from starlette.websockets import WebSocketDisconnect
 
+from app.accounts.models import User
 from app.main import create_app
 from app.settings import API
-from groundwork.testing import SetVariable
+from groundwork.testing import SetVariable, until
 
 STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -56,7 +62,7 @@ def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(client: TestCl
     assert "<script>" not in reply.text
     assert "https://" not in reply.text
     parts = {part.partition('"')[0] for part in reply.text.replace("href=", "src=").split('src="')[1:]}
-    assert {client.get(part).status_code for part in parts} == {200}
+    assert {client.get(urljoin(path, part)).status_code for part in parts} == {200}
 
 
 def test_the_documentation_can_be_taken_away(set_variable: SetVariable) -> None:
@@ -198,3 +204,56 @@ def test_a_form_that_cannot_be_read_has_a_code_of_its_own(client: TestClient) ->
     reply = client.post(f"{API}/auth/token", content=b"--y\r\nnothing", headers=headers)
 
     assert (reply.status_code, reply.json()["type"]) == (422, "urn:problem:invalid-request")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/health/live",
+        "/health/ready",
+        "/app",
+        "/app/app.js",
+        "/account/verify",
+        "/docs",
+        "/openapi.json",
+        "/admin/login",
+    ],
+)
+def test_what_can_be_read_has_a_head(client: TestClient, path: str) -> None:
+    head, whole = client.head(path), client.get(path)
+
+    assert (head.status_code, head.content) == (whole.status_code, b"") == (200, b"")
+    assert {name: head.headers[name] for name in ("content-type", "content-length")} == {
+        name: whole.headers[name] for name in ("content-type", "content-length")
+    }
+
+
+def test_a_head_is_refused_as_its_get_is(client: TestClient) -> None:
+    replies = [client.head(path) for path in (f"{API}/users/me", "/nothing", f"{API}/auth/token")]
+
+    assert [reply.status_code for reply in replies] == [401, 404, 405]
+
+
+def test_a_route_may_answer_head_itself() -> None:
+    api = create_app()
+
+    @api.head("/own")
+    def own() -> Response:
+        return Response(headers={"X-Own": "yes"})
+
+    @api.get("/own")
+    def whole() -> None:
+        raise AssertionError("HEAD was sent here")
+
+    assert TestClient(api).head("/own").headers["x-own"] == "yes"
+
+
+def test_the_head_of_a_stream_ends(user: User, sign_in: SignInAs) -> None:
+    headers = sign_in()
+    with serving() as (url, api), httpx2.Client(base_url=url, trust_env=False) as client:
+        heads = [client.head(f"{API}/jobs/events", headers=headers) for _ in range(2)]
+
+        assert {(head.status_code, head.headers["content-type"].partition(";")[0]) for head in heads} == {
+            (200, "text/event-stream")
+        }
+        until(lambda: api.state.hub.subscribed(user.id) == 0)

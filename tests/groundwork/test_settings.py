@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -145,3 +145,12 @@ def test_what_the_previous_key_signed_is_believed_and_what_a_third_signed_is_not
     get_settings.cache_clear()
     with pytest.raises(TokenInvalid):
         read_token("access", token)
+
+
+@pytest.mark.parametrize("purpose", ["access", "ticket", "admin-page"])
+@pytest.mark.parametrize("ahead", [3, 25])
+def test_the_clock_of_another_process_may_be_ahead(purpose: str, ahead: int) -> None:
+    subject = UUID(int=7)
+    theirs = datetime.now(UTC) + timedelta(seconds=ahead)
+
+    assert read_token(purpose, sign_token(purpose, subject, timedelta(seconds=30), issued_at=theirs)) == subject

@@ -13,7 +13,7 @@ def test_every_template_has_a_preview(page: TestClient, name: str) -> None:
 
     listed = page.get("/dev/mail").text
 
-    assert f'href="{url}"' in listed
+    assert f'href="mail/templates/{name}"' in listed
     assert "broken</em>" not in listed
     assert 'class="note broken"' not in page.get(url).text
     assert str(example(name).get("link", "")) in unescape(page.get(f"{url}/html").text)

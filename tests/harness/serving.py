@@ -37,15 +37,15 @@ def composed_worker(project: Path) -> list[str]:
 
 @contextmanager
 def serving(
-    run: RunFolder, render: Path, logs: Path, broker: str, pooler: Callable[[str], str] | None = None
+    run: RunFolder, render: Path, logs: Path, broker: str, path: str = "", pooler: Callable[[str], str] | None = None
 ) -> Iterator[Serving]:
-    """API, worker and relay of the render, each a process; mail stays where /dev/mail shows it.
+    """API, worker and relay of the render, each a process, below a path of its host; mail is at /dev/mail.
 
     `pooler` gives the URL by which web requests reach the database.
     """
     project, python = install(render)
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}{path}"
     worker = composed_worker(project)
     with made_database(run) as database_url, namespace(run, broker) as broker_url:
         variables = {

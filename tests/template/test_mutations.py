@@ -338,7 +338,7 @@ BREACHES = [
     Breach(
         "DNS rebinding in development",
         replace(
-            f"{GROUNDWORK}/http/middleware.py",
+            f"{GROUNDWORK}/http/hosts.py",
             '    if settings.environment == "test":',
             '    if settings.environment != "production":',
         ),

@@ -30,7 +30,7 @@ def test_requests_use_the_pooler_and_everything_else_postgresql_itself(
     render = generate(broker=broker, database=database)
     with (
         present_or_skipped(),
-        serving(run_folder, render, workplace, broker, lambda url: pgbouncer(run_folder, url)) as service,
+        serving(run_folder, render, workplace, broker, pooler=lambda url: pgbouncer(run_folder, url)) as service,
         httpx2.Client(base_url=f"{service.url}/api/v1", timeout=60) as http,
     ):
         sign_in(http, workplace / "outbox")

@@ -1,6 +1,7 @@
 """The image's API comes to its end, whoever holds on to it."""
 
 import json
+import os
 import re
 import socket
 from pathlib import Path
@@ -25,16 +26,17 @@ def test_a_client_that_takes_nothing_does_not_keep_the_api_from_ending(
     project, python = install(generate())
     port = str(free_port())
     [command] = re.findall(r"^CMD (.*)$", (project / "Dockerfile").read_text(), re.MULTILINE)
-    here = {"0.0.0.0": "127.0.0.1", "8000": port}
-    words = [here.get(word, word) for word in json.loads(command)]
+    words = [word.replace("0.0.0.0", "127.0.0.1") for word in json.loads(command)]
     with present_or_skipped(), made_database(run_folder) as database_url, socket.socket() as client:
         variables = {
+            "PORT": port,
+            "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
             "ENVIRONMENT": "development",
             "DATABASE_URL": database_url,
             "BROKER_URL": "memory://",
             "SECRET_KEY": "x" * 32,
         }
-        api = launch(run_folder, workplace / "log", project, (python, "-m", *words), variables)
+        api = launch(run_folder, workplace / "log", project, tuple(words), variables)
         await_api(f"http://127.0.0.1:{port}")
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", int(port)))

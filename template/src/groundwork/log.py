@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -10,7 +11,7 @@ from structlog.types import Processor
 
 from groundwork.settings import get_settings
 
-__all__ = ["configure_logging"]
+__all__ = ["Seldom", "configure_logging"]
 
 # Of a socket's address, which uvicorn logs: whoever reads the log could open the socket, too.
 TICKET = re.compile(r"(?<=[?&]ticket=)[^&\s\"]+")
@@ -64,3 +65,16 @@ def _short(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types
     for key in ("timestamp", "logger", "request_id"):
         event.pop(key, None)
     return event
+
+
+class Seldom:
+    """Says yes at most once in so many seconds, for what would otherwise be logged with each request."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.next_at = seconds, 0.0
+
+    def __call__(self) -> bool:
+        if (now := monotonic()) < self.next_at:
+            return False
+        self.next_at = now + self.seconds
+        return True

@@ -24,5 +24,5 @@ def unsafe(settings: Any, names: Iterable[str]) -> Iterator[str]:
     for name in ("database_url", "direct_database_url", "broker_url"):
         if SAMPLES & passwords_of(getattr(settings, name) or ""):
             yield f"{name.upper()} has the password of an example; choose another one"
-    if settings.public_url.scheme != "https" and settings.public_url.host not in {"localhost", "127.0.0.1"}:
+    if settings.public_url.scheme != "https" and settings.public_url.host not in {"localhost", "127.0.0.1", "[::1]"}:
         yield f"PUBLIC_URL={settings.public_url} is not https, and passwords travel there"

@@ -6,7 +6,7 @@ from typing import cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from groundwork.sockets import Looks, Socket
+from groundwork.sockets import Looks, Socket, peer
 
 __all__ = ["Protocol"]
 
@@ -37,6 +37,7 @@ class Protocol(Looks, HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Transport", transport))
+        self.client = peer(transport, self.client)
         self._expect()
         self.look_later()
 

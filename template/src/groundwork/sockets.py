@@ -1,13 +1,15 @@
-"""Bounds for clients that take nothing of what the server sends, or say too much on a socket."""
+"""Bounds for clients that take nothing of what the server sends, or say too much on a socket; and who they are."""
 
 from asyncio import AbstractEventLoop, BaseTransport, Protocol, TimerHandle, Transport
+from ipaddress import ip_address
 from math import inf
+from socket import AF_UNIX
 from typing import cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-__all__ = ["Looks", "Socket"]
+__all__ = ["Looks", "Socket", "peer"]
 
 # Seconds between two looks whether a client takes anything of what waits for it.
 LOOK = 20.0
@@ -15,6 +17,22 @@ LOOK = 20.0
 MOST_SAID = 16
 # Parts of one message. Those without a byte count for no other bound.
 MOST_PARTS = 100
+
+
+def peer(transport: BaseTransport, client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """The client of a connection, as FORWARDED_ALLOW_IPS may name it.
+
+    That of a unix socket has no address: it is a program of this machine, as one that comes from 127.0.0.1.
+    """
+    if client is None:
+        opened = transport.get_extra_info("socket")
+        return ("127.0.0.1", 0) if opened is not None and opened.family == AF_UNIX else None
+    try:
+        # A server that listens on both names an IPv4 client ::ffff:192.0.2.1.
+        mapped = getattr(ip_address(client[0]), "ipv4_mapped", None)
+    except ValueError:
+        return client
+    return (str(mapped), client[1]) if mapped else client
 
 
 class Looks(Protocol):
@@ -61,6 +79,7 @@ class Socket(Looks, WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Transport", transport))
+        self.client = peer(transport, self.client)
         self.look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:

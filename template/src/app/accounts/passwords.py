@@ -9,7 +9,7 @@ from zxcvbn import zxcvbn
 from zxcvbn.matching import L33T_TABLE
 
 from app.settings import get_settings
-from groundwork.http import new_secret
+from groundwork.http import new_secret, one_spelling, verify
 from groundwork.processors import processors
 
 __all__ = ["easily_guessed", "hash_password", "hasher", "password_matches"]
@@ -22,7 +22,7 @@ _turn = BoundedSemaphore(processors())
 def hash_password(password: str) -> str:
     """Argon2id; takes about 50 ms of CPU and 64 MiB, so call it in a thread."""
     with _turn:
-        return hasher.hash(password)
+        return hasher.hash(one_spelling(password))
 
 
 def password_matches(password: str, password_hash: str | None) -> tuple[bool, str | None]:
@@ -31,7 +31,7 @@ def password_matches(password: str, password_hash: str | None) -> tuple[bool, st
     Without a hash, as of an unknown address, nothing matches; it takes as long.
     """
     with _turn:
-        matches, better = hasher.verify_and_update(password, password_hash or _nobodys_hash())
+        matches, better = verify(hasher, password, password_hash or _nobodys_hash())
     return matches and bool(password_hash), better
 
 
@@ -56,6 +56,7 @@ def _beginning(password: str) -> str:
 
     The time grows with the square of its length, and with the ways in which signs may stand for letters: up to 700.
     """
+    password = one_spelling(password)
     signs = [set(signs) for signs in L33T_TABLE.values()]
     ways = (prod(len(each & {*password[:end]}) or 1 for each in signs) for end in range(33))
     return password[: max(end for end, number in enumerate(ways) if number * end**2 <= 16 * 32**2)]

@@ -1,6 +1,7 @@
 // The page at /app: signs in, and shows jobs as the server tells of them.
 
-import { drawJobs, drawWaits } from "/app/chart.js";
+import { drawJobs, drawWaits } from "./chart.js";
+import { live } from "./live.js";
 
 const API = document.body.dataset.api;
 const $ = (id) => document.getElementById(id);
@@ -9,7 +10,14 @@ const jobs = new Map();
 const KEPT = "refresh_token";
 let accessToken = null;
 let user = null;
-let watching = new AbortController();
+const stream = live({
+  url: `${API}/jobs/events`,
+  token: () => accessToken,
+  person: () => user?.id,
+  refresh,
+  hear,
+  leave,
+});
 
 async function ask(method, path, body, retry = true) {
   const headers = accessToken ? { Authorization: `Bearer ${accessToken}` } : {};
@@ -78,11 +86,11 @@ async function enter() {
   $("door").hidden = true;
   $("desk").hidden = $("who").hidden = false;
   say("");
-  watch();
+  stream.watch();
 }
 
 function leave() {
-  watching.abort();
+  stream.stop();
   accessToken = user = null;
   jobs.clear();
   $("jobs").replaceChildren();
@@ -91,51 +99,10 @@ function leave() {
   $("desk").hidden = $("who").hidden = true;
 }
 
-// Server-sent events, read with fetch because EventSource sends no header.
-async function watch() {
-  watching.abort();
-  watching = new AbortController();
-  const { signal } = watching;
-  let last = "0";
-  while (!signal.aborted) {
-    try {
-      const headers = { Authorization: `Bearer ${accessToken}`, "Last-Event-ID": last };
-      const reply = await fetch(`${API}/jobs/events`, { headers, signal });
-      if (reply.status === 401) {
-        if (await refresh()) continue;
-        return leave();
-      }
-      if (!reply.ok) throw new Error(reply.statusText);
-      $("live").textContent = "live";
-      for await (const event of events(reply.body)) {
-        last = event.id ?? last;
-        if (event.event === "snapshot") event.data.forEach((job) => jobs.set(job.id, job));
-        if (event.event === "job") jobs.set(event.data.id, event.data);
-        show();
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-    }
-    $("live").textContent = "reconnecting ...";
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
-}
-
-async function* events(body) {
-  let text = "";
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    let end;
-    while ((end = text.indexOf("\n\n")) >= 0) {
-      const event = {};
-      for (const line of text.slice(0, end).split("\n")) {
-        const colon = line.indexOf(":");
-        if (colon > 0) event[line.slice(0, colon)] = line.slice(colon + 2);
-      }
-      text = text.slice(end + 2);
-      if (event.data) yield { ...event, data: JSON.parse(event.data) };
-    }
-  }
+function hear(state, changed) {
+  $("live").textContent = state;
+  changed.forEach((job) => jobs.set(job.id, job));
+  show();
 }
 
 function show() {

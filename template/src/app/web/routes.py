@@ -1,4 +1,4 @@
-"""Serves the page at /app: four files, without a build step."""
+"""Serves the page at /app: its files and the reader of the stream, without a build step."""
 
 from functools import cache
 from importlib.resources import files
@@ -11,7 +11,7 @@ from groundwork.http import NotFound
 
 router = APIRouter(include_in_schema=False)
 
-FILES = {"index.html": "text/html", "app.js": "text/javascript", "chart.js": "text/javascript", "style.css": "text/css"}
+FILES = {"index.html": "html", "style.css": "css"} | dict.fromkeys(["app.js", "chart.js", "live.js"], "javascript")
 HEADERS = {
     # Nothing from elsewhere, nothing inline: what somebody smuggles into the page stays text.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -45,5 +45,6 @@ def _file(name: str) -> Response:
     if name not in FILES:
         raise NotFound
     # The page tells its script where the API is.
-    text = files("app.web").joinpath(name).read_text("utf-8").replace("%API%", API)
-    return Response(text, media_type=FILES[name], headers=HEADERS)
+    folder = files("groundwork.jobs" if name == "live.js" else "app.web")
+    text = folder.joinpath(name).read_text("utf-8").replace("%API%", API)
+    return Response(text, media_type=f"text/{FILES[name]}", headers=HEADERS)

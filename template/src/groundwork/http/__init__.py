@@ -1,8 +1,9 @@
 """HTTP: problems, limits, who sends a request, signed tokens, and what every answer carries."""
 
-from groundwork.http.client import Client, ClientDep, client_of, from_our_page
+from groundwork.http.client import Client, ClientDep, client_of, from_known_page, from_our_page
 from groundwork.http.docs_page import docs_routes
 from groundwork.http.etag import UNCHANGED, answer
+from groundwork.http.passwords import one_spelling, verify
 from groundwork.http.people import People, Person, SignedIn
 from groundwork.http.problem import (
     InternalError,
@@ -48,11 +49,14 @@ __all__ = [
     "client_of",
     "derived_secrets",
     "docs_routes",
+    "from_known_page",
     "from_our_page",
     "hash_secret",
     "new_secret",
+    "one_spelling",
     "problems",
     "read_token",
     "sign_token",
     "successors",
+    "verify",
 ]

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from fastapi.params import File
-from fastapi.routing import iter_route_contexts
 from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from groundwork.http.problem import Problem, refuse
+from groundwork.http.routes_at import routes_at
 
 __all__ = ["BodyLimit", "BodyTooLarge", "CookiesTooLarge", "KindRefused"]
 
@@ -100,9 +100,9 @@ def _refused(kind: bytes, scope: Scope) -> bool:
 
 def _takes_files(scope: Scope) -> bool:
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    for route in iter_route_contexts(scope["app"].routes):
-        pattern, methods = getattr(route, "path_regex", None), getattr(route, "methods", None)
-        if pattern is None or isinstance(route.original_route, WebSocketRoute) or not pattern.match(path):
+    for route in routes_at(scope, path):
+        methods = getattr(route, "methods", None)
+        if isinstance(route.original_route, WebSocketRoute):
             continue
         if isinstance(route.original_route, Mount):
             return True

@@ -13,6 +13,7 @@ __all__ = ["docs_routes"]
 docs_routes = APIRouter(prefix="/docs", include_in_schema=False)
 
 TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon-32x32.png": "image/png"}
+# Its URLs are relative: the service may live below a path.
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -20,15 +21,25 @@ PAGE = """\
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>API</title>
-    <link rel="icon" href="/docs/favicon-32x32.png">
-    <link rel="stylesheet" href="/docs/swagger-ui.css">
-    <script src="/docs/swagger-ui-bundle.js" defer></script>
-    <script src="/docs/start.js" defer></script>
+    <link rel="icon" href="docs/favicon-32x32.png">
+    <link rel="stylesheet" href="docs/swagger-ui.css">
+    <script src="docs/swagger-ui-bundle.js" defer></script>
+    <script type="module" src="docs/start.js"></script>
   </head>
   <body><div id="swagger"></div></body>
 </html>
 """
-START = 'SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger", deepLinking: true, tryItOutEnabled: true });\n'
+# Swagger UI asks the root of the host for a token, wherever the service lives.
+START = """\
+const spec = await (await fetch("openapi.json")).json();
+const root = spec.servers?.[0].url ?? "";
+for (const { flows } of Object.values(spec.components?.securitySchemes ?? {})) {
+  for (const flow of Object.values(flows ?? {})) {
+    if (flow.tokenUrl?.startsWith("/")) flow.tokenUrl = root + flow.tokenUrl;
+  }
+}
+SwaggerUIBundle({ spec, dom_id: "#swagger", deepLinking: true, tryItOutEnabled: true });
+"""
 # Swagger UI writes styles into its elements.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"

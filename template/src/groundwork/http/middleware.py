@@ -1,16 +1,19 @@
 """What every answer carries, and what every request must respect: pure ASGI, which costs next to nothing."""
 
-import re
 from asyncio import CancelledError, Task, create_task, current_task, get_running_loop, timeout
-from ipaddress import ip_address
 
 import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundwork.http.below_path import BelowPath, public_path
 from groundwork.http.bounds import BodyLimit, BodyTooLarge, CookiesTooLarge, KindRefused
-from groundwork.http.problem import InternalError, Invalid, Problem, Unavailable, refuse, safe_headers
+from groundwork.http.heads import Heads
+from groundwork.http.hosts import HostUnknown, KnownHosts, known_hosts
+from groundwork.http.problem import InternalError, Invalid, Problem, Unavailable, refuse, reply_of, safe_headers
+from groundwork.http.proxies import BelievedProxies
 from groundwork.http.request_log import RequestLog
 from groundwork.settings import Settings
 
@@ -20,14 +23,8 @@ log = structlog.get_logger(__name__)
 
 # Seconds that a part of an answer may wait for a client to take what was sent before.
 PATIENCE = 20.0
-# A name, or an IPv6 address in brackets; the port says nothing about who is meant.
-HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]*[a-z0-9-])\.?(:\d*)?", re.IGNORECASE)
-
-
-class HostUnknown(Problem):
-    """This service has another name."""
-
-    status, code, title = 400, "host-unknown", "Host unknown"
+# Of an answer, what a page of another site may read.
+EXPOSED = ["Content-Disposition", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
 
 
 class TimedOut(Problem):
@@ -44,33 +41,51 @@ ANYWHERE = (HostUnknown, BodyTooLarge, KindRefused, CookiesTooLarge, Invalid, In
 
 def protect(api: FastAPI, settings: Settings) -> None:
     """Add the middleware of all requests. What is added last is met first."""
+    api.add_middleware(Heads)
     api.add_middleware(Patience, seconds=PATIENCE)
     api.add_middleware(BodyLimit, most=settings.max_body_bytes)
     api.add_middleware(Timeout, seconds=settings.request_timeout_seconds)
+    if hosts := known_hosts(settings):
+        # In development too: a page whose name leads to this machine, by DNS rebinding, would read /dev/mail.
+        api.add_middleware(KnownHosts, hosts=hosts, addresses=settings.environment == "development")
+    api.add_middleware(Bugs)
     if settings.cors_origins:
+        # Outside of everything that refuses, so that a page of a named site can read each refusal.
         api.add_middleware(
             CORSMiddleware,
             allow_origins=settings.listed(settings.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            # The origin decides: no cookie is believed, and a page of ours may send any header too.
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
             max_age=600,
         )
-    if hosts := _known_hosts(settings):
-        # In development too: a page whose name leads to this machine, by DNS rebinding, would read /dev/mail.
-        api.add_middleware(KnownHosts, hosts=hosts, addresses=settings.environment == "development")
     api.add_middleware(SafeHeaders, headers=safe_headers())
     api.add_middleware(RequestLog)
+    api.add_middleware(BelievedProxies)
+    api.add_middleware(BelowPath, path=public_path(settings))
 
 
-def _known_hosts(settings: Settings) -> list[str]:
-    """Names in lower case; empty: any."""
-    if settings.trusted_hosts:
-        return [host.lower() for host in settings.listed(settings.trusted_hosts)]
-    if settings.environment == "test":
-        return []
-    ours = str(settings.public_url.host).strip("[]")
-    return [ours] if settings.environment == "production" else [ours, "localhost"]
+class Bugs:
+    """Answers what breaks, inside of what every answer carries; what logs the error is outside."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = scope["type"] != "http"
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception:
+            if not begun:
+                await reply_of(Request(scope), InternalError())(scope, receive, send)
+            raise
 
 
 class SafeHeaders:
@@ -89,37 +104,6 @@ class SafeHeaders:
             await send(message)
 
         await self.app(scope, receive, send_safely if scope["type"] == "http" else send)
-
-
-class KnownHosts:
-    """Refuses other names than ours, but for the probes of container platforms, which ask by address.
-
-    In development people ask by address too, by that of a container or from another machine.
-    """
-
-    def __init__(self, app: ASGIApp, hosts: list[str], addresses: bool) -> None:
-        self.app, self.hosts, self.addresses = app, frozenset(hosts), addresses
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not scope["path"].startswith("/health/"):
-            # More than one is a trick: others might read another one than we do.
-            given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-            if len(given) != 1 or not self._known(_name(given[0])):
-                await refuse(HostUnknown(), scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-    def _known(self, name: str) -> bool:
-        try:
-            ip_address(name)
-        except ValueError:
-            return name in self.hosts
-        return self.addresses or name in self.hosts
-
-
-def _name(host: str) -> str:
-    match = HOST.fullmatch(host)
-    return match[1].lower().strip("[]") if match else ""
 
 
 class Timeout:

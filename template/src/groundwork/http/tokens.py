@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest, digest
 from secrets import token_urlsafe
+from time import time
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from groundwork.settings import get_settings
 
 __all__ = ["TokenInvalid", "bears", "derived_secrets", "hash_secret", "new_secret", "read_token", "sign_token"]
 __all__ += ["successors"]
+
+# Seconds that the clock of the process that signed a token may be ahead of this one's.
+MOST_AHEAD = 60
 
 
 class TokenInvalid(Exception):
@@ -75,11 +79,15 @@ def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: d
 def read_token(purpose: str, token: str) -> UUID:
     """The subject of a token that was signed for this purpose; raises TokenInvalid. Accepts SECRET_KEY_PREVIOUS too."""
     keys = [get_settings().secret_key, get_settings().secret_key_previous]
-    options: Any = {"require": ["aud", "sub", "exp"]}
+    # When it was signed is looked at below: the leeway of the library would also let tokens live longer.
+    options: Any = {"require": ["aud", "sub", "exp"], "verify_iat": False}
     try:
         for key in filter(None, keys):
             with suppress(jwt.InvalidSignatureError):
-                return UUID(jwt.decode(token, key, ["HS256"], audience=purpose, options=options)["sub"])
+                claims = jwt.decode(token, key, ["HS256"], audience=purpose, options=options)
+                if float(claims.get("iat", 0)) > time() + MOST_AHEAD:
+                    raise TokenInvalid
+                return UUID(claims["sub"])
     except (jwt.InvalidTokenError, ValueError) as error:
         raise TokenInvalid from error
     raise TokenInvalid

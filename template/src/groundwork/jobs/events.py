@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
-from groundwork.http.client import from_our_page
+from groundwork.http.client import from_known_page
 from groundwork.http.people import People, SignedIn
 from groundwork.http.problem import NotAuthenticated, problems
 from groundwork.http.tokens import TokenInvalid, read_token, sign_token
@@ -112,7 +112,7 @@ def job_streams(prefix: str, people: People) -> APIRouter:
             await websocket.close(1008, "The ticket is wrong or too old; get another one.")
             return
         owner = await websocket.app.state.watchers.feed.owner_of(sign_in_id, people.still_signed_in)
-        if owner is None or not from_our_page(websocket):
+        if owner is None or not from_known_page(websocket):
             await websocket.close(1008, "Not signed in, or opened by another site.")
             return
         await websocket.accept()

@@ -139,7 +139,7 @@ def outbox() -> Response:
     # The list shows no more of them, and to make an e-mail of each would take longer than to render it.
     templates = {name: _preview(name, lambda message: Opened(subject=message.subject)) for name in names()}
     place = get_settings().mail_outbox
-    return _page("outbox.html", messages=messages, older=older, place=place, templates=templates)
+    return _page("outbox.html", up="", messages=messages, older=older, place=place, templates=templates)
 
 
 @outbox_routes.get("/style.css")
@@ -152,7 +152,7 @@ def message(kind: Kind, name: str, view: View = "html") -> Response:
     opened = _find(kind, name)
     if view == "html" and not opened.html:
         view = "text" if opened.text else "source"
-    return _page("message.html", kind=kind, name=name, view=view, opened=opened)
+    return _page("message.html", up="../../", kind=kind, name=name, view=view, opened=opened)
 
 
 @outbox_routes.get("/{kind}/{name}/html")

@@ -38,7 +38,7 @@ cli.add_typer(template, name="template")
 
 
 @cli.command()
-def dev(host: str = "127.0.0.1", port: Annotated[int, typer.Option(min=1, max=65535)] = 8000) -> None:
+def dev(host: str = "127.0.0.1", port: Annotated[int, typer.Option(min=1, max=65535, envvar="PORT")] = 8000) -> None:
     """Run everything in this terminal, with nothing installed; start again on change."""
     try:
         from groundwork.tools.dev import serve

@@ -11,20 +11,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from watchfiles import PythonFilter, awatch
 from watchfiles.main import FileChange
 
 from groundwork.configuration import configuration
-from groundwork.tools.dev_environment import FOLDER
+from groundwork.tools.dev_environment import FOLDER, url_of
 from groundwork.urls import place_of
 
-__all__ = ["serve"]
+__all__ = ["answers", "serve"]
 
 COLOURS = {"api": "36", "worker": "32", "relay": "33", "dev": "35"}
 # Seconds between the polite and the final signal. A job cut off here runs again: see the relay.
 PATIENCE = 8
+# Whatever http_proxy says: a proxy would look for this machine on its own.
+DIRECTLY = build_opener(ProxyHandler({}))
 
 
 @dataclass
@@ -125,8 +127,8 @@ async def _changes(stop: asyncio.Event) -> AsyncIterator[set[FileChange]]:
 
 
 async def _say_when_ready(host: str, port: int, environment: Mapping[str, str]) -> None:
-    url = f"http://{host}:{port}"
-    while not await asyncio.to_thread(_answers, f"{url}/health/ready"):
+    url = url_of(host, port)
+    while not await asyncio.to_thread(answers, f"{url}/health/ready"):
         await asyncio.sleep(0.2)
     lines = [
         "",
@@ -142,9 +144,10 @@ async def _say_when_ready(host: str, port: int, environment: Mapping[str, str]) 
         say("dev", line)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether this machine answers there, asked directly."""
     try:
-        with urlopen(url, timeout=2) as reply:
+        with DIRECTLY.open(url, timeout=2) as reply:
             return bool(reply.status == 200)
     except (URLError, OSError):
         return False

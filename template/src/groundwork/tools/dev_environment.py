@@ -1,5 +1,6 @@
 """The environment of `app dev`: one at a time in a folder, with what needs nothing installed."""
 
+import errno
 import os
 import secrets
 import socket
@@ -7,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
 
 from groundwork.embedded import embedded_postgres
 from groundwork.settings import SettingsInvalid
 
-__all__ = ["FOLDER", "alone", "development_environment"]
+__all__ = ["FOLDER", "alone", "development_environment", "url_of"]
 
 FOLDER = Path(".dev")
 ENVIRONMENT = FOLDER / "env"
@@ -59,7 +61,7 @@ def _values(host: str, port: int) -> dict[str, str]:
     given = {name: value for name, value in {**written, **os.environ}.items() if value}
     return {
         "ENVIRONMENT": "development",
-        "PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{host}:{port}"),
+        "PUBLIC_URL": os.environ.get("PUBLIC_URL", url_of(host, port)),
         "MAIL_DRY_RUN": os.environ.get("MAIL_DRY_RUN", "true"),
         "MAIL_OUTBOX": os.environ.get("MAIL_OUTBOX", str(FOLDER / "outbox")),
         # Below our own patience with the worker: it gives its jobs back before it is killed.
@@ -91,13 +93,35 @@ def _refusing_what_cannot_be_used() -> Iterator[None]:
         raise SettingsInvalid(f".env: {error.reason} at byte {error.start}; save it as UTF-8.") from None
 
 
+def url_of(host: str, port: int) -> str:
+    """Where a browser of this machine finds what listens there."""
+    if not host.strip("0.:"):
+        # Every address of this machine.
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _refuse_a_taken_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
+    try:
+        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # A name may have several, and the server listens on each that this machine has.
+        for family, _, _, _, address in addresses:
+            try:
+                _bind(family, address)
+            except OSError as error:
+                if len(addresses) == 1 or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+    except OSError as error:
+        raise SettingsInvalid(f"{host}:{port}: {error.strerror}; choose another --host or --port.") from None
+
+
+def _bind(family: int, address: Any) -> None:
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise SettingsInvalid(f"{host}:{port}: {error.strerror}; choose another --host or --port.") from None
+        if family == socket.AF_INET6:
+            # As the server does, or this would take the port of IPv4, too.
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind(address)
 
 
 def _kept_secret(file: Path) -> str:
