@@ -77,12 +77,16 @@ def verify(person: Window, url: str) -> None:
     message.first.click()
     with person.context.expect_page() as opened:
         outbox.frame_locator("iframe").get_by_role("link").first.click()
-    page = opened.value
+    use_link(person, opened.value)
+    outbox.close()
+
+
+def use_link(person: Window, page: Page) -> None:
+    """Where the link of the message leads."""
     page.get_by_role("button", name="Verify my address").click()
     expect(page.get_by_role("status")).to_contain_text("Your address is verified")
     person.photograph(page, "verified")
     page.close()
-    outbox.close()
 
 
 def sign_in(tab: Page) -> None:

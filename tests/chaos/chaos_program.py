@@ -32,6 +32,12 @@ class Program:
     def start(self) -> None:
         self.process = self.launch()
 
+    def status(self) -> int:
+        """Of one that ends by itself."""
+        self.start()
+        assert self.process is not None
+        return self.process.wait()
+
     def family(self) -> list[psutil.Process]:
         """The main process first. None of an ended one: its number may be somebody else's by now."""
         if self.process is None or self.process.poll() is not None:

@@ -101,9 +101,9 @@ def test_a_schema_that_is_not_there_is_said_with_its_statement(elsewhere: Elsewh
 def test_requests_and_everything_else_have_one_database_and_one_schema(
     elsewhere: Elsewhere, set_variable: SetVariable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("groundwork.tools.database_check.HEARD_WITHIN", 0.1)
     set_variable("DIRECT_DATABASE_URL", get_settings().database_url)
     one = run("doctor")
+    monkeypatch.setattr("groundwork.tools.database_check.HEARD_WITHIN", 0.1)
     set_variable("DATABASE_URL", f"{get_settings().database_url}?options=-c%20search_path%3Dpg_catalog")
     other_schema = run("doctor")[1]
     set_variable("DATABASE_URL", elsewhere.url.set(database=elsewhere.name).render_as_string(hide_password=False))

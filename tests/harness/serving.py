@@ -1,7 +1,9 @@
 """A rendered service whose parts are processes, as somebody runs it who has installed PostgreSQL and a broker."""
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,23 +12,36 @@ import yaml
 
 from chaos_program import Program
 from launching import UVICORN, await_api, install, launch
-from private_servers import free_port
+from private_servers import Server, free_port
 from run_folder import RunFolder
 from services import made_database, namespace
 
-__all__ = ["Serving", "serving"]
+__all__ = ["Front", "Serving", "composed_worker", "running", "serving"]
+
+Pooler = Callable[[str], Server]
+Front = Callable[[int], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True)
 class Serving:
     url: str
-    database_url: str
     worker: Program
     api: Program
     project: Path
     python: Path
     # Of its processes.
     variables: dict[str, str]
+
+    @property
+    def database_url(self) -> str:
+        """PostgreSQL itself."""
+        return self.variables.get("DIRECT_DATABASE_URL") or self.variables["DATABASE_URL"]
+
+    def doctor(self, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """What `app doctor` says, with other variables perhaps."""
+        words = [str(self.python), "-m", "app.cli", "doctor"]
+        environment = os.environ | self.variables | variables
+        return subprocess.run(words, cwd=self.project, env=environment, capture_output=True, text=True)
 
 
 def composed_worker(project: Path) -> list[str]:
@@ -37,50 +52,64 @@ def composed_worker(project: Path) -> list[str]:
 
 @contextmanager
 def serving(
-    run: RunFolder, render: Path, logs: Path, broker: str, path: str = "", pooler: Callable[[str], str] | None = None
+    run: RunFolder, render: Path, logs: Path, broker: str, path: str = "", pooler: Pooler | None = None
 ) -> Iterator[Serving]:
-    """API, worker and relay of the render, each a process, below a path of its host; mail is at /dev/mail.
+    """API, worker and relay of the render, each a process, below a path of its host; mail stays where /dev/mail shows it.
 
-    `pooler` gives the URL by which web requests reach the database.
+    `pooler` makes the server by which web requests reach the database.
     """
-    project, python = install(render)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}{path}"
-    worker = composed_worker(project)
     with made_database(run) as database_url, namespace(run, broker) as broker_url:
         variables = {
-            "ENVIRONMENT": "development",
             "DATABASE_URL": database_url,
             "BROKER_URL": broker_url,
-            # A vhost or Redis database may be everybody's.
-            "JOB_QUEUE": urlsplit(database_url).path[1:],
-            "SECRET_KEY": "only-for-browsers-" * 2,
-            "PUBLIC_URL": url,
             "MAIL_DRY_RUN": "true",
             "MAIL_OUTBOX": str(logs / "outbox"),
-            # A worker that was killed is missed soon.
-            "JOB_LEASE_SECONDS": "2",
         }
         if pooler:
-            variables |= {"DATABASE_URL": pooler(database_url), "DIRECT_DATABASE_URL": database_url}
+            server = pooler(database_url)
+            server.start(run)
+            variables |= {"DATABASE_URL": server.url, "DIRECT_DATABASE_URL": database_url}
+        with running(
+            run, render, logs, variables, lambda port: nullcontext(f"http://127.0.0.1:{port}{path}")
+        ) as service:
+            yield service
+
+
+@contextmanager
+def running(run: RunFolder, render: Path, logs: Path, variables: dict[str, str], front: Front) -> Iterator[Serving]:
+    """API, worker and relay with these variables; people use the URL of `front`, which is given the port of the API."""
+    project, python = install(render)
+    port = free_port()
+    worker = composed_worker(project)
+    with front(port) as url:
+        settings = {
+            "ENVIRONMENT": "development",
+            # A vhost or Redis database may be everybody's.
+            "JOB_QUEUE": urlsplit(variables["DATABASE_URL"]).path[1:],
+            "SECRET_KEY": "only-for-browsers-" * 2,
+            "PUBLIC_URL": url,
+            # A worker that was killed is missed soon.
+            "JOB_LEASE_SECONDS": "2",
+            **variables,
+        }
 
         def program(name: str, *words: str) -> Program:
-            return Program(name, lambda: launch(run, logs / f"{name}.log", project, (python, "-m", *words), variables))
+            return Program(name, lambda: launch(run, logs / f"{name}.log", project, (python, "-m", *words), settings))
 
         programs = [
             program("worker", *worker, "-c", "2"),
             program("relay", "app.cli", "relay"),
             program("api", *UVICORN[1:], str(port)),
         ]
-        migration = program("migrate", "app.cli", "migrate")
-        migration.start()
-        assert migration.process is not None
-        assert migration.process.wait() == 0, (logs / "migrate.log").read_text()
         try:
+            migration = program("migrate", "app.cli", "migrate")
+            migration.start()
+            assert migration.process is not None
+            assert migration.process.wait() == 0
             for each in programs:
                 each.start()
-            await_api(url)
-            yield Serving(url, database_url, programs[0], programs[2], project, python, variables)
+            await_api(f"http://127.0.0.1:{port}")
+            yield Serving(url, programs[0], programs[2], project, python, settings)
         except BaseException:
             for log in sorted(logs.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text()[-3000:]}")

@@ -2,9 +2,9 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from email import message_from_bytes, policy
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -13,24 +13,22 @@ import pytest
 from conftest import Generate, present_or_skipped
 
 from chaos_program import until
-from pgbouncer import pgbouncer
+from proxies import pgbouncer
 from run_folder import RunFolder
 from serving import Serving, serving
 
-pytestmark = pytest.mark.slow
-
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 ADA = {"email": "ada@example.org", "password": "correct horse battery"}
 
 
-@pytest.mark.parametrize(("broker", "database"), [("redis", "async"), ("rabbitmq", "sync")])
 def test_requests_use_the_pooler_and_everything_else_postgresql_itself(
-    generate: Generate, run_folder: RunFolder, workplace: Path, broker: str, database: str
+    generate: Generate, run_folder: RunFolder, workplace: Path
 ) -> None:
-    render = generate(broker=broker, database=database)
+    render = generate(broker="rabbitmq", database="sync")
     with (
         present_or_skipped(),
-        serving(run_folder, render, workplace, broker, pooler=lambda url: pgbouncer(run_folder, url)) as service,
+        serving(run_folder, render, workplace, "rabbitmq", pooler=partial(pgbouncer, run_folder, render)) as service,
         httpx2.Client(base_url=f"{service.url}/api/v1", timeout=60) as http,
     ):
         sign_in(http, workplace / "outbox")
@@ -41,9 +39,9 @@ def test_requests_use_the_pooler_and_everything_else_postgresql_itself(
             replies = [http.post("/reports", json={"days": 5}) for _ in range(8)]
             seen = see_the_end_of(replies[-1].json()["id"], lines)
             connections = {name: direct_connections(service, name) for name in ("api", "worker")}
-        healthy = doctor(service)
-        forgotten = doctor(service, DIRECT_DATABASE_URL="")
-        pooled_too = doctor(service, DIRECT_DATABASE_URL=service.variables["DATABASE_URL"])
+        healthy = service.doctor()
+        forgotten = service.doctor(DIRECT_DATABASE_URL="")
+        pooled_too = service.doctor(DIRECT_DATABASE_URL=service.variables["DATABASE_URL"])
 
     assert {reply.status_code for reply in replies} == {202}
     # All that comes with the heartbeat of a stream is the end.
@@ -97,9 +95,3 @@ def direct_connections(service: Serving, name: str) -> int:
         row = connection.execute(sessions, [ports]).fetchone()
     assert row
     return int(row[0])
-
-
-def doctor(service: Serving, **variables: str) -> "subprocess.CompletedProcess[str]":
-    environment = service.variables | variables
-    words = [str(service.python), "-m", "app.cli", "doctor"]
-    return subprocess.run(words, cwd=service.project, env=environment, capture_output=True, text=True)
