@@ -1,5 +1,6 @@
 """Fixtures for the tests of the machinery, beside those of the service in whose `tests` folder they run."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,15 @@ from groundwork.testing import SetVariable
 
 # Of the other broker, whose client is not installed.
 collect_ignore = ["test_rabbitmq.py" if "redis" in SCHEMES else "test_redis.py"]
+
+
+@pytest.fixture(autouse=True)
+def logs_of_before() -> Iterator[None]:
+    """An API or a command that logs to the output of this test does not go on when that is closed."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture(scope="session")
