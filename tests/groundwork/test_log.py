@@ -12,14 +12,6 @@ from groundwork.log import configure_logging
 from groundwork.testing import SetVariable
 
 
-@pytest.fixture(autouse=True)
-def _pytests_own_logging_afterwards() -> object:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-
-
 def test_a_request_is_one_line_with_its_id(client: TestClient, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging()
 

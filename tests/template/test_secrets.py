@@ -18,6 +18,7 @@ NOBODYS = {
     "password-reset",
     "password-changed",
     "password-refused",
+    "write it before the host, as in ://user:password@host",
     "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G",
 }
 OF_A_PROVIDER = [
