@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
@@ -27,6 +28,8 @@ Generate = Callable[..., Path]
 collect_ignore = ["embedded", "groundwork", "providers"]
 RUN = pytest.StashKey[RunFolder]()
 ONLY = pytest.StashKey[Answers]()
+# Marks of tests that take long, those that begin first.
+LONG = (("waits",), ("chaos",), ("matrix", "first"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,16 +90,18 @@ def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """
 
     def place_of(item: pytest.Item) -> int:
-        marks = (("waits",), ("chaos",), ("matrix", "first"))
-        found = [number for number, names in enumerate(marks) if any(map(item.get_closest_marker, names))]
-        return min(found, default=len(marks))
+        found = [number for number, names in enumerate(LONG) if any(map(item.get_closest_marker, names))]
+        return min(found, default=len(LONG))
 
-    kinds = [[item for item in items if place_of(item) == number] for number in range(4)]
-    return [item for part in range(processes) for kind in kinds for item in _share(kind, part, processes)]
-
-
-def _share(of: list[pytest.Item], part: int, parts: int) -> list[pytest.Item]:
-    return of[len(of) * part // parts : len(of) * (part + 1) // parts]
+    items.sort(key=place_of)
+    long = [item for item in items if place_of(item) < len(LONG)]
+    short = iter(items[len(long) :])
+    ordered: list[pytest.Item] = []
+    for part in range(processes):
+        size = (len(items) - len(ordered)) // (processes - part)
+        mine = long[part::processes]
+        ordered += [*mine, *islice(short, size - len(mine))]
+    return [*ordered, *short]
 
 
 @pytest.fixture(scope="session")
