@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from typing import Annotated
 from urllib.parse import urljoin
 
 import pytest
+from fastapi import Depends, Request, Response
+from fastapi.responses import RedirectResponse
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
@@ -12,6 +15,7 @@ from support import warnings
 
 from app.main import create_app
 from app.settings import API
+from groundwork.mail.callback import Callback, callback_of
 from groundwork.settings import SettingsInvalid, get_settings
 from groundwork.testing import SetVariable
 
@@ -21,6 +25,7 @@ PLACES = [
     ("/base", "strips"),
     ("/base", "passes, --root-path"),
     ("/two/parts", "strips, --root-path"),
+    ("/base", "passes, --root-path/"),
     ("/api", "strips"),
     ("/api", "passes"),
 ]
@@ -39,6 +44,8 @@ class Proxy:
             if "strips" in self.kind:
                 path = path.removeprefix(self.path)
             root = self.path if "--root-path" in self.kind else ""
+            # A slash at the end of the option stays.
+            root += "/" if self.kind.endswith("/") else ""
             scope = {**scope, "path": root + path, "root_path": root}
         await self.app(scope, receive, send)
 
@@ -101,6 +108,29 @@ def test_the_servers_root_path_alone_is_enough_for_pages(capsys: pytest.CaptureF
     [said] = warnings(capsys)
     assert said["root_path"] == "/base"
     assert "set PUBLIC_URL to" in said["remedy"]
+
+
+def test_what_names_the_path_already_stays_as_it_is(set_variable: SetVariable) -> None:
+    set_variable("PUBLIC_URL", "http://testserver/Base/")
+    api = create_app()
+
+    @api.get("/home")
+    def home(request: Request, to: str) -> Response:
+        reply = RedirectResponse(to)
+        reply.set_cookie("mine", "1", path=request.scope["root_path"])
+        return reply
+
+    @api.post("/report")
+    def report(callback: Annotated[Callback, Depends(callback_of)]) -> str:
+        return callback.url
+
+    with TestClient(Proxy(api, "/Base", "strips"), follow_redirects=False) as client:
+        # Some providers sign the URL to which they report.
+        assert client.post("/Base/report?x=1").json() == "http://testserver/Base/report?x=1"
+        replies = [client.get("/Base/home", params={"to": to}) for to in ("/Base", "/Base?x=1", "/Basement", "//evil")]
+
+    assert [reply.headers["location"] for reply in replies] == ["/Base", "/Base?x=1", "/Base/Basement", "//evil"]
+    assert {reply.headers["set-cookie"].partition("Path=")[2].partition(";")[0] for reply in replies} == {"/Base"}
 
 
 def test_mailed_links_are_below_the_path(set_variable: SetVariable) -> None:

@@ -103,7 +103,7 @@ def test_requests_and_everything_else_have_one_database_and_one_schema(
 ) -> None:
     set_variable("DIRECT_DATABASE_URL", get_settings().database_url)
     one = run("doctor")
-    monkeypatch.setattr("groundwork.tools.database_check.HEARD_WITHIN", 0.1)
+    monkeypatch.setattr("groundwork.tools.database_check.HEARD_WITHIN", 2)
     set_variable("DATABASE_URL", f"{get_settings().database_url}?options=-c%20search_path%3Dpg_catalog")
     other_schema = run("doctor")[1]
     set_variable("DATABASE_URL", elsewhere.url.set(database=elsewhere.name).render_as_string(hide_password=False))

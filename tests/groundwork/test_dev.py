@@ -13,7 +13,7 @@ from support import run
 
 import groundwork
 from groundwork.settings import SettingsInvalid, get_settings
-from groundwork.testing import SetVariable
+from groundwork.testing import SetVariable, until
 from groundwork.tools import dev
 from groundwork.tools.dev_environment import alone, development_environment, url_of
 
@@ -160,7 +160,7 @@ def test_a_proxy_for_the_internet_is_not_asked_for_this_machine(set_variable: Se
         set_variable(name, "http://127.0.0.1:9")
 
     with serving() as (url, _):
-        assert dev.answers(f"{url}/health/ready")
+        until(lambda: dev.answers(f"{url}/health/ready"))
 
 
 def test_a_direct_url_alone_is_the_database_of_requests_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,8 @@ def test_the_doctor_shows_no_password(set_variable: SetVariable, name: str, url:
         ("smtp://127.0.0.1:1", "MAIL_OUTBOX=smtp://127.0.0.1:1 does not answer"),
         ("alembic.ini/mail", "alembic.ini is not a folder to which this user may write"),
         ("smtps://mail.example.org", "MAIL_OUTBOX: is neither a folder nor the URL of a catcher"),
+        ("smtp://mail.example.org:99999", "MAIL_OUTBOX: is neither a folder nor the URL of a catcher"),
+        ("smtp:mail.example.org:1025", "MAIL_OUTBOX: is neither a folder nor the URL of a catcher"),
     ],
 )
 def test_the_doctor_asks_where_mail_is_kept(set_variable: SetVariable, place: str, says: str) -> None:

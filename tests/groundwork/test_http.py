@@ -250,7 +250,7 @@ def test_a_route_may_answer_head_itself() -> None:
 
 def test_the_head_of_a_stream_ends(user: User, sign_in: SignInAs) -> None:
     headers = sign_in()
-    with serving() as (url, api), httpx2.Client(base_url=url, trust_env=False) as client:
+    with serving() as (url, api), httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
         heads = [client.head(f"{API}/jobs/events", headers=headers) for _ in range(2)]
 
         assert {(head.status_code, head.headers["content-type"].partition(";")[0]) for head in heads} == {

@@ -75,7 +75,7 @@ def test_a_believed_proxy_is_no_warning(capsys: pytest.CaptureFixture[str], forw
     with serving() as (url, api):
         telling(api)
         headers = FORWARDED | {"X-Forwarded-For": forwarded_for, "X-Real-IP": "203.0.113.9", "Forwarded": "for=x"}
-        reply = httpx2.get(f"{url}/who", headers=headers, trust_env=False)
+        reply = httpx2.get(f"{url}/who", headers=headers, trust_env=False, timeout=60)
 
     assert reply.json() == ["203.0.113.9", "https"]
     assert warnings(capsys) == []
@@ -87,7 +87,7 @@ def test_a_proxy_on_a_unix_socket_is_one_of_this_machine(capsys: pytest.CaptureF
         place = str(Path(folder) / "api")
         with (
             serving(uds=place) as (url, api),
-            httpx2.Client(transport=httpx2.HTTPTransport(uds=place), base_url=url) as proxy,
+            httpx2.Client(transport=httpx2.HTTPTransport(uds=place), base_url=url, timeout=60) as proxy,
         ):
             telling(api)
             said, alone = proxy.get("/who", headers=FORWARDED), proxy.get("/who")
@@ -104,7 +104,7 @@ def test_an_address_of_ipv4_is_the_same_on_a_server_for_both(capsys: pytest.Capt
         with serving(fd=listening.fileno()) as (_, api):
             telling(api)
             url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            reply = httpx2.get(f"{url}/who", headers=FORWARDED, trust_env=False)
+            reply = httpx2.get(f"{url}/who", headers=FORWARDED, trust_env=False, timeout=60)
 
     assert reply.json() == ["203.0.113.9", "https"]
     assert warnings(capsys) == []

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from people import new_user
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
@@ -30,6 +31,12 @@ async def ask(session: Any) -> int:
 
 async def add(session: Any) -> None:
     session.add(User(email="ada@example.org"))
+
+
+async def flush(session: Any) -> None:
+    flushed = session.flush()
+    if isawaitable(flushed):
+        await flushed
 
 
 async def begin(session: Any) -> None:
@@ -92,6 +99,16 @@ def api(set_variable: SetVariable) -> FastAPI:
         session.add(User(email="eve@example.org"))
         await socket.send_text("written")
 
+    @api.websocket("/broken")
+    async def broken(socket: WebSocket, session: SessionDep) -> None:
+        await socket.accept()
+        session.add(User(email=None))
+        try:
+            await flush(session)
+        except IntegrityError:
+            await socket.send_text("refused")
+        await socket.send_text(str(await ask(session)))
+
     return api
 
 
@@ -134,6 +151,12 @@ def test_a_socket_may_use_the_session_and_keeps_no_connection(
         assert own_client.get("/health/ready").status_code == 200
         assert own_client.get("/dependency").json() == 1
     assert held(api.state.sessions) == 0
+
+
+def test_a_socket_goes_on_after_an_error_of_the_database(own_client: TestClient) -> None:
+    with own_client.websocket_connect("/broken") as socket:
+        assert socket.receive_text() == "refused"
+        assert socket.receive_text() == "1"
 
 
 def test_a_socket_commits_before_it_sends(own_client: TestClient, session: Session) -> None:

@@ -59,6 +59,8 @@ def test_one_url_serves_every_driver() -> None:
         ("DIRECT_DATABASE_URL", "postgresql://app:app@db/app", "DIRECT_DATABASE_URL has the password of an example"),
         ("DIRECT_DATABASE_URL", "mysql://db/app", "DIRECT_DATABASE_URL: mysql is not supported; use postgresql://"),
         ("SECRETS_DIR", "/nowhere", "SECRETS_DIR: /nowhere is not a folder; correct it in the environment"),
+        ("TRUSTED_HOSTS", ".example.org", "TRUSTED_HOSTS: '.example.org' is not a name of a host; use app.example.org"),
+        ("TRUSTED_HOSTS", "app.example:80", "TRUSTED_HOSTS: 'app.example:80' is not a name of a host; use"),
         ("TRUSTED_HOSTS", "*", "TRUSTED_HOSTS: '*' is not a name of a host; use app.example.org"),
         ("TRUSTED_HOSTS", "https://a.example", "TRUSTED_HOSTS: 'https://a.example' is not a name of a host"),
         ("CORS_ORIGINS", "*", "CORS_ORIGINS: '*' is not an origin; use https://app.example.org"),
@@ -89,6 +91,13 @@ def test_a_secret_that_may_not_be_read_is_one_sentence(monkeypatch: pytest.Monke
 
     with pytest.raises(SettingsInvalid, match=r"secret_key.*: 'utf-8' codec can't decode"):
         get_settings()
+
+
+@pytest.mark.parametrize("password", ["long\N{FULLWIDTH QUESTION MARK}one", "lo[ng-one", "long%23app"])
+def test_in_production_too_a_password_may_have_any_sign(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://ada:{password}@one,two/app")
+
+    assert get_settings().environment == "production"
 
 
 def test_several_brokers_in_one_setting_are_for_celery_to_read(monkeypatch: pytest.MonkeyPatch) -> None:

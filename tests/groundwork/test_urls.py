@@ -20,7 +20,7 @@ from groundwork.settings import SettingsInvalid, get_settings
 from groundwork.testing import SetVariable, until
 from groundwork.urls import place_of
 
-ENCODE = "cannot be read; in its user and its password write %2F for /, %3F for ?"
+ENCODE = "cannot be read; in its user, its password and its parameters write %2F for /, %3F for ?"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,10 @@ def test_nor_is_that_of_a_broker_shown(set_variable: SetVariable, url: str, pass
         ("postgresql:///app?host=a:1&host=b:2", "write postgresql://user:password@one:5432,two:5432/name"),
         ("postgresql://db:x/app", ENCODE),
         ("postgresql://db:123456/app", ENCODE),
+        ("postgresql://db:70000/app", "has the port 70000; ports end at 65535"),
+        ("postgresql://db/app?sslmode=no-verify", "has sslmode=no-verify; write one of disable, .*verify-full"),
+        ("postgresql://db/app?connect_timeout=soon", "has connect_timeout=soon; write a number"),
+        ("postgresql://db/app?sslrootcert=/no/where", "names /no/where as sslrootcert, and there is no such file"),
     ],
 )
 def test_what_other_drivers_understand_is_refused_by_name(set_variable: SetVariable, url: str, sentence: str) -> None:

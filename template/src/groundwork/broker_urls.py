@@ -9,13 +9,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from groundwork.urls import UNREADABLE, place_of, readable_broker
 
-__all__ = ["TLS", "Broker", "read_broker", "tls_options"]
+__all__ = ["STRONGER", "TLS", "Broker", "read_broker", "refuse_stronger", "tls_options"]
 
 # Parameters of a URL whose connections are encrypted.
 TLS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"})
-# Their values, where these are no files.
+# Values of parameters, where these are no files.
 VALUES = {
     "ssl_cert_reqs": ("required", "none", "optional", "CERT_REQUIRED", "CERT_NONE", "CERT_OPTIONAL"),
+    "login_method": ("PLAIN", "AMQPLAIN", "EXTERNAL"),
     "ssl_check_hostname": ("true", "false", "True", "False"),
 }
 # Parameters that other clients understand, and what to write for them.
@@ -24,6 +25,9 @@ OF_OTHERS = {
     "certfile": "write ssl_certfile",
     "keyfile": "write ssl_keyfile",
     "verify": "remove it: certificates are verified",
+    "ssl": "write amqps:// or rediss:// for an encrypted connection",
+    "username": "write it before the host, as in ://user:password@host",
+    "db": "write it after the host, as in ://host:6379/1",
     "password": "write it before the host, as in ://user:password@host",
     "master": "write master_name",
     "service_name": "write master_name",
@@ -43,8 +47,10 @@ class Broker(NamedTuple):
 
 def read_broker(urls: str, known: Mapping[str, Collection[str]]) -> Broker:
     """BROKER_URL in parts; `known` has the parameters of each scheme. Raises ValueError with a sentence."""
-    parts = readable_broker(urls).split(";")
-    if not all("://" in part for part in parts):
+    parts = [part for part in readable_broker(urls).split(";") if part]
+    if parts and "://" in parts[0] and not all("://" in part for part in parts):
+        raise ValueError(f"{UNREADABLE}; and each of several URLs begins with its scheme")
+    if not parts or "://" not in parts[0]:
         raise ValueError(UNREADABLE)
     schemes = sorted({part.partition("://")[0] for part in parts})
     if not set(schemes) <= known.keys():
@@ -52,8 +58,7 @@ def read_broker(urls: str, known: Mapping[str, Collection[str]]) -> Broker:
         raise ValueError(f"{place_of(urls)} is not supported; use {usable}")
     if len(schemes) > 1:
         raise ValueError(f"has {' and '.join(schemes)} in one list; write one of them for all of its URLs")
-    if stronger := [name for name in STRONGER if os.environ.get(name, "") not in {"", urls}]:
-        raise ValueError(f"is not what Celery would use: {stronger[0]} is set too; unset that one")
+    refuse_stronger(urls)
     parameters: dict[str, str] = {}
     for part in parts:
         for name, value in parse_qsl(urlsplit(part).query, keep_blank_values=True):
@@ -61,6 +66,12 @@ def read_broker(urls: str, known: Mapping[str, Collection[str]]) -> Broker:
             if parameters.setdefault(name, value) != value:
                 raise ValueError(f"has {name!r} twice, with two values; it holds for all of its URLs")
     return Broker(schemes[0], [part.partition("?")[0] for part in parts], parameters)
+
+
+def refuse_stronger(urls: str) -> None:
+    """Raise ValueError with a sentence where a variable of Celery's names another broker."""
+    if stronger := [name for name in STRONGER if os.environ.get(name, "") not in {"", urls}]:
+        raise ValueError(f"is not what Celery would use: {stronger[0]} is set too; unset that one")
 
 
 def _check(scheme: str, name: str, value: str, known: Mapping[str, Collection[str]]) -> None:
@@ -71,7 +82,7 @@ def _check(scheme: str, name: str, value: str, known: Mapping[str, Collection[st
             remedy = f"write {encrypted[0]}:// for an encrypted connection, or remove it"
         raise ValueError(f"has the parameter {name!r}, which {scheme}:// does not have; {remedy}")
     if name in VALUES and value not in VALUES[name]:
-        raise ValueError(f"has {name}={value}; write {' or '.join(VALUES[name][:2])}")
+        raise ValueError(f"has {name}={value}; write {' or '.join(VALUES[name][:3])}")
     if name in TLS - VALUES.keys() and not Path(value).is_file():
         raise ValueError(f"names {value} as {name}, and there is no such file; write its whole path")
 

@@ -10,7 +10,9 @@ __all__ = ["usable"]
 OTHERS = ("database", "direct_database", "broker", "public")
 KEYS = re.compile(r"(?!secret_key|health_token).*(_key|_token)")
 KEY = re.compile(r"[!-~]*")
-CATCHER = re.compile(r"smtp://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?/?")
+PORT = r"(:(?!0)(?:[0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))"
+CATCHES = re.compile(r"[a-z]+://|smtps?:", re.IGNORECASE)
+CATCHER = re.compile(rf"smtp://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:]+\]){PORT}?/?")
 HOST = re.compile(r"[^\s/:@?#\[\]]+|[0-9a-fA-F:]+")
 
 
@@ -24,10 +26,10 @@ def usable(name: str, value: Any, default: Any) -> Any:
         raise ValueError("has a space, a line break or another character that no key has; copy it again")
     if KEYS.fullmatch(name):
         return value.strip()
-    if name == "mail_outbox" and "://" in value and not CATCHER.fullmatch(value):
+    if name == "mail_outbox" and CATCHES.match(value) and not CATCHER.fullmatch(value):
         raise ValueError("is neither a folder nor the URL of a catcher; write smtp://host:port")
     if value and name.endswith(("_host", "_domain")) and not HOST.fullmatch(value):
-        raise ValueError("is not a name; write mail.example.org, without scheme, port and path")
+        raise ValueError("is not a name; write mail.example.org, without scheme, port, path and brackets")
     return value
 
 
@@ -35,10 +37,11 @@ def _base(url: str, default: str) -> str:
     """The URL without a slash at its end."""
     try:
         parts = urlsplit(url)
-        place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        place = f"{host}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
         raise ValueError("is not a URL such as https://api.example.org") from None
-    more = parts.username is not None or parts.query or parts.fragment
+    more = parts.username is not None or "?" in url or "#" in url
     if parts.scheme not in {"http", "https"} or not place or more:
         raise ValueError("is not a URL such as https://api.example.org, without user, password and parameters")
     usual = urlsplit(default).path

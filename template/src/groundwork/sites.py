@@ -9,13 +9,13 @@ __all__ = ["base_url", "host_name", "origin"]
 
 URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 # With an underscore too: names of containers have them.
-NAME = r"[\w.-]+"
+NAME = r"\w[\w-]*(?:\.\w[\w-]*)*\.?"
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def host_name(text: str) -> str:
     """The name or the address of a host as browsers send it; raises ValueError with a sentence."""
-    wrong = ValueError(f"{text!r} is not a name of a host; use app.example.org, without scheme or star")
+    wrong = ValueError(f"{text!r} is not a name of a host; use app.example.org, without scheme, port or star")
     bare = text.removeprefix("[").removesuffix("]")
     try:
         return str(ip_address(bare))
@@ -36,7 +36,9 @@ def origin(text: str) -> str:
     scheme, host, port = found[1].lower(), found[2], found[3] or ""
     if scheme not in DEFAULT_PORTS:
         return text.lower()
-    name = host_name(host)
+    if int(port[1:] or 0) > 65535:
+        raise ValueError(f"{text!r} is not an origin; ports end at 65535")
+    name, port = host_name(host), f":{int(port[1:])}" if port else ""
     return f"{scheme}://" + (f"[{name}]" if ":" in name else name) + ("" if port == DEFAULT_PORTS[scheme] else port)
 
 

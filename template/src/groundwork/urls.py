@@ -6,6 +6,7 @@ What is wrong with one is said without any part of it that may be of a password.
 import os
 import re
 import ssl
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
@@ -37,10 +38,18 @@ OF_OTHERS = {
     "prepared_statement_cache_size": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
     "prepareThreshold": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
 }
+# What these parameters may say.
+VALUES = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "gssencmode": ("disable", "prefer", "require"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "load_balance_hosts": ("disable", "random"),
+}
 # Parameters that are passwords.
 SECRETS = ("password", "sentinel_password")
 UNREADABLE = (
-    "cannot be read; in its user and its password write %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, "
+    "cannot be read; in its user, its password and its parameters write %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, "
     "%25 for %, %3B for ; and %20 for a space"
 )
 
@@ -66,11 +75,26 @@ def libpq_arguments(url: str) -> dict[str, Any]:
     host, ports = str(said.get("host", "")), str(said.get("port", ""))
     if "@" in f"{host}{said.get('dbname')}" or not all(re.fullmatch(r"\d{0,5}", port) for port in ports.split(",")):
         raise ValueError(UNREADABLE)
+    if any(int(port or 0) > 65535 for port in ports.split(",")):
+        raise ValueError(f"has the port {ports}; ports end at 65535")
     if re.search(r"(^|,)[^:,]+:\d+", host):
         raise ValueError("has ports in the parameter 'host'; write postgresql://user:password@one:5432,two:5432/name")
+    _refuse_values(said)
     if said.get("sslrootcert") == "system":
         _name_the_certificates_of_the_system()
     return CONNECT_ARGS | said
+
+
+def _refuse_values(said: dict[str, Any]) -> None:
+    for name, possible in VALUES.items():
+        if name in said and said[name] not in possible:
+            raise ValueError(f"has {name}={said[name]}; write one of {', '.join(possible)}")
+    for name in CONNECT_ARGS:
+        if name in said and not str(said[name]).isdecimal():
+            raise ValueError(f"has {name}={said[name]}; write a number")
+    for name in ("sslrootcert", "sslcert", "sslkey"):
+        if said.get(name) and said[name] != "system" and not Path(said[name]).is_file():
+            raise ValueError(f"names {said[name]} as {name}, and there is no such file; write its whole path")
 
 
 def _name_the_certificates_of_the_system() -> None:

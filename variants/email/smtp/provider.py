@@ -71,7 +71,8 @@ def _failures() -> Iterator[None]:
             raise ProviderMisconfigured(f"The SMTP server refused {refused}: {error}") from error
         raise failure from error
     except smtplib.SMTPNotSupportedError as error:
-        raise ProviderMisconfigured(f"The SMTP server cannot do what SMTP_SECURITY asks: {error}") from error
+        asks = "SMTP_SECURITY asks, or nobody signs in to it and SMTP_USERNAME is to be empty"
+        raise ProviderMisconfigured(f"The SMTP server cannot do what {asks}: {error}") from error
     except (smtplib.SMTPHeloError, smtplib.SMTPAuthenticationError) as error:
         if error.smtp_code < 500:
             raise _failure(error.smtp_code, error.smtp_error) from error

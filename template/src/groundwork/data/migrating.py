@@ -33,9 +33,9 @@ FOR_HOURS = text(
 )
 # How migrations create tables; a partition goes with its table.
 CREATED = re.compile(
-    r"""create_table\(\s*["']([^"']+)"""
-    r"""|rename_table\(\s*["'][^"']+["'],\s*["']([^"']+)"""
-    r"""|CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?"?(\w+)\b"?(?!\s+PARTITION\s+OF)""",
+    r"""create_table\(\s*(?:table_name\s*=\s*)?["']([^"']+)"""
+    r"""|rename_table\(\s*["'][^"']+["'],\s*(?:new_table_name\s*=\s*)?["']([^"']+)"""
+    r"""|CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"?\w+"?\.)?"?(\w+)\b"?(?!\s+PARTITION\s+OF)""",
     re.IGNORECASE,
 )
 

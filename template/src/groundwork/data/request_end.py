@@ -5,7 +5,7 @@ from typing import Any
 
 from anyio import get_current_task
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.orm import Session, SessionTransaction
 from starlette.requests import HTTPConnection
 from starlette.types import Message
@@ -69,7 +69,7 @@ def keep_no_connection(connection: HTTPConnection, session: Any, run: Run) -> No
 def _end_transaction(session: Session) -> None:
     try:
         wrote = bool(session.new or session.deleted or session.dirty) or session.scalar(WROTE)
-    except DBAPIError:
+    except (DBAPIError, PendingRollbackError):
         # It failed before; whoever made it fail was told.
         session.rollback()
         return

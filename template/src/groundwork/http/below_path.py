@@ -14,7 +14,7 @@ __all__ = ["BelowPath", "public_path"]
 
 log = structlog.get_logger(__name__)
 
-COOKIE_PATH = re.compile(rb"(;\s*path=)(?=/)", re.IGNORECASE)
+COOKIE_PATH = rb"(;\s*(?i:path)=)(?=/)"
 
 
 def public_path(settings: Settings) -> str:
@@ -43,7 +43,8 @@ class BelowPath:
             )
         if root:
             came = _without(given, scope["path"])
-            came = scope["path"] if came is None else came
+            # uvicorn puts a `--root-path` with a slash at its end before the slash of the path.
+            came = scope["path"] if came is None else "/" + came.lstrip("/")
             # As ASGI wants it: with the path below which the service lives. Here, for what is outside of this too.
             scope["root_path"], scope["path"] = root, root + _route(scope, root, came, stripped=bool(given))
         prefix = quote(root).encode()
@@ -76,8 +77,9 @@ def _known(scope: Scope, path: str) -> bool:
 
 
 def _below(prefix: bytes, name: bytes, value: bytes) -> bytes:
-    if name == b"location" and value.startswith(b"/") and not value.startswith((b"//", prefix + b"/")):
-        return prefix + value
-    if name == b"set-cookie" and b"path=" + prefix + b"/" not in value.lower():
-        return COOKIE_PATH.sub(rb"\1" + prefix, value)
+    below = rb"(?!" + re.escape(prefix) + rb"(?:[/?#;]|$))"
+    if name == b"location":
+        return re.sub(rb"^(?=/(?!/))" + below, lambda _: prefix, value)
+    if name == b"set-cookie":
+        return re.sub(COOKIE_PATH + below, lambda found: found[1] + prefix, value)
     return value

@@ -8,9 +8,17 @@ export function live({ url, token, person, refresh, hear, leave }) {
   const tabs = new BroadcastChannel(url);
   let watching = new AbortController();
 
-  tabs.onmessage = ({ data }) => person() === data.person && hear(data.state, data.jobs);
-  // The tab that a person looks at reads: browsers may freeze the others.
-  document.addEventListener("visibilitychange", () => person() && !document.hidden && watch());
+  tabs.onmessage = ({ data }) => {
+    if (person() !== data.person) return;
+    if (!data.hidden) hear(data.state, data.jobs);
+    else if (!document.hidden) watch();
+  };
+  // A tab that a person looks at reads: browsers may freeze the others.
+  document.addEventListener("visibilitychange", () => {
+    if (!person()) return;
+    if (!document.hidden) watch();
+    else tabs.postMessage({ person: person(), hidden: true });
+  });
 
   async function watch(first = !document.hidden) {
     watching.abort();

@@ -16,6 +16,7 @@ from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import producers
 
 from groundwork.broker import IMPATIENT, celery_settings
+from groundwork.broker_urls import STRONGER
 from groundwork.configuration import configuration
 from groundwork.data.connections import engine
 from groundwork.jobs.broker_queues import QueuesWithMail
@@ -109,8 +110,8 @@ def try_delay(task: Task[..., Any], *args: Any, **kwargs: Any) -> None:
 def _configuration() -> dict[str, Any]:
     settings = get_settings()
     # The command `celery` copies BROKER_URL there, with all of its parameters, and would believe it more than what follows.
-    if os.environ.get("CELERY_BROKER_URL") == settings.broker_url:
-        del os.environ["CELERY_BROKER_URL"]
+    for name in STRONGER:
+        os.environ.pop(name, None)
     defaults = {
         "task_default_queue": settings.job_queue,
         # The row is the result.

@@ -37,7 +37,7 @@ async def connect() -> AsyncConnection[DictRow]:
 
 
 @contextmanager
-def answering(connection: AsyncConnection[DictRow]) -> Iterator[None]:
+def answering(connection: AsyncConnection[Any]) -> Iterator[None]:
     """Raise psycopg.OperationalError inside where the database stays silent for too long."""
     # Nothing is cancelled: psycopg would ask the server, which is silent, to cancel the statement, and wait for it.
     cut = get_running_loop().call_later(PATIENCE, _cut, connection)
@@ -47,7 +47,7 @@ def answering(connection: AsyncConnection[DictRow]) -> Iterator[None]:
         cut.cancel()
 
 
-def _cut(connection: AsyncConnection[DictRow]) -> None:
+def _cut(connection: AsyncConnection[Any]) -> None:
     if connection.closed:
         return
     # Of a copy: the descriptor itself is the driver's.

@@ -139,6 +139,8 @@ def each(reports: Iterable[Any], read: Callable[[Any], MailEvent | None]) -> tup
 
 async def callback_of(request: Request) -> Callback:
     """A dependency of a route, whatever its colour."""
-    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    # PUBLIC_URL has the path below which the service lives.
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    path += f"?{request.url.query}" if request.url.query else ""
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Callback(get_settings().link(path), dict(request.query_params), headers, await request.body())

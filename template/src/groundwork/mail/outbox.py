@@ -51,7 +51,7 @@ def check() -> str:
             raise ProviderMisconfigured(f"MAIL_OUTBOX={shown} does not answer: {error}") from None
         return f"kept in {shown}"
     folder = Path(place)
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise ProviderMisconfigured(f"MAIL_OUTBOX={place}: {there} is not a folder to which this user may write.")
     return f"kept in {shown}"

@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 from groundwork.embedded import embedded_postgres
 from groundwork.log import configure_logging
 from groundwork.settings import Settings, SettingsInvalid, get_settings
+from groundwork.urls import libpq_arguments
 
 __all__ = ["create_database", "drop_database", "prepare_environment"]
 
@@ -49,15 +50,19 @@ def prepare_environment() -> None:
 
 def _test_database_url() -> str:
     given = os.environ.get("TEST_DATABASE_URL")
-    try:
-        url = make_url(given or embedded_postgres(Path(".dev/postgres")))
-    except SettingsInvalid as error:
-        pytest.exit(str(error).replace("DATABASE_URL", "TEST_DATABASE_URL"), returncode=2)
     if not given:
-        url = url.set(database="app_test")
-    if not (url.database or "").endswith("_test"):
-        pytest.exit(f"The tests empty their database, and {url.database!r} does not end in _test.", returncode=2)
-    return url.render_as_string(hide_password=False)
+        try:
+            url = make_url(embedded_postgres(Path(".dev/postgres")))
+        except SettingsInvalid as error:
+            pytest.exit(str(error).replace("DATABASE_URL", "TEST_DATABASE_URL"), returncode=2)
+        return url.set(database="app_test").render_as_string(hide_password=False)
+    try:
+        name = libpq_arguments(given).get("dbname", "")
+    except ValueError as error:
+        pytest.exit(f"TEST_DATABASE_URL {error}.", returncode=2)
+    if not name.endswith("_test"):
+        pytest.exit(f"The tests empty their database, and {name!r} does not end in _test.", returncode=2)
+    return given
 
 
 def create_database() -> None:

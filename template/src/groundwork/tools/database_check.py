@@ -98,7 +98,8 @@ def _hears(settings: Settings) -> Finding:
     try:
         return _heard_by_all(settings)
     except psycopg.Error as error:
-        return Finding("sessions", False, f"notifications do not arrive: {str(error).strip()}")
+        says = f"notifications do not arrive: {str(error).strip()}"
+        return Finding("sessions", False, says, "see the log of PostgreSQL, or of the pooler")
 
 
 def _heard_by_all(settings: Settings) -> Finding:
@@ -122,7 +123,8 @@ async def _heard(arguments: dict[str, Any]) -> bool:
             await listener.execute(f"LISTEN {channel}".encode())
         # Another one: a pooler delivers what a session sends to itself.
         async with await psycopg.AsyncConnection.connect(autocommit=True, **arguments) as sender:
-            await sender.execute(f"NOTIFY {channel}".encode())
+            with answering(sender):
+                await sender.execute(f"NOTIFY {channel}".encode())
         return bool([note async for note in listener.notifies(timeout=HEARD_WITHIN, stop_after=1)])
     finally:
         await listener.close()

@@ -59,6 +59,10 @@ def development_environment(host: str, port: int) -> Iterator[dict[str, str]]:
 def _values(host: str, port: int) -> dict[str, str]:
     written = dotenv_values(".env", encoding="utf-8-sig")
     given = {name: value for name, value in {**written, **os.environ}.items() if value}
+    # Both from one place: never one database for requests, and another for everything else.
+    databases = os.environ if {"DATABASE_URL", "DIRECT_DATABASE_URL"} & os.environ.keys() else written
+    direct = databases.get("DIRECT_DATABASE_URL")
+    database = databases.get("DATABASE_URL") or direct or embedded_postgres(FOLDER / "postgres")
     return {
         "ENVIRONMENT": "development",
         "PUBLIC_URL": os.environ.get("PUBLIC_URL", url_of(host, port)),
@@ -67,10 +71,8 @@ def _values(host: str, port: int) -> dict[str, str]:
         # Below our own patience with the worker: it gives its jobs back before it is killed.
         "WORKER_STOP_SECONDS": given.get("WORKER_STOP_SECONDS") or "3",
         "SECRET_KEY": given.get("SECRET_KEY") or _kept_secret(FOLDER / "secret_key"),
-        # Never one database for requests, and another for everything else.
-        "DATABASE_URL": given.get("DATABASE_URL")
-        or given.get("DIRECT_DATABASE_URL")
-        or embedded_postgres(FOLDER / "postgres"),
+        "DATABASE_URL": database,
+        "DIRECT_DATABASE_URL": direct or database,
         "BROKER_URL": given.get("BROKER_URL") or "memory://localhost",
     }
 
