@@ -61,9 +61,9 @@ def keep_no_connection(connection: HTTPConnection, session: Any, run: Run) -> No
         await let_go()
         await send(message)
 
-    # Every way to receive and to send leads through them.
-    connection.receive = receive_without_transaction  # type: ignore[method-assign]
-    connection.send = send_without_transaction  # type: ignore[method-assign]
+    # Starlette has no hook there, and every way to receive and to send leads through these two.
+    connection.receive = receive_without_transaction  # type: ignore[method-assign] # Of this socket alone.
+    connection.send = send_without_transaction  # type: ignore[method-assign] # Of this socket alone.
 
 
 def _end_transaction(session: Session) -> None:
