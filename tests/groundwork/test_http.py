@@ -1,6 +1,7 @@
 """What every answer carries, and what every request must respect."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import sleep
 from typing import Any
@@ -8,15 +9,18 @@ from urllib.parse import urljoin
 
 import httpx2
 import pytest
-from fastapi import Response
+from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from live_server import serving
 from people import SignInAs
+from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from app.accounts.models import User
 from app.main import create_app
 from app.settings import API
+from groundwork.http.heads import Heads
 from groundwork.testing import SetVariable, until
 
 STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -246,6 +250,31 @@ def test_a_route_may_answer_head_itself() -> None:
         raise AssertionError("HEAD was sent here")
 
     assert TestClient(api).head("/own").headers["x-own"] == "yes"
+
+
+def test_the_head_of_a_short_stream_leaves_nothing_behind() -> None:
+    """Where a server speaks ASGI 2.4, nothing in such a stream waits."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        for part in (b"a", b"b"):
+            yield part
+
+    async def ask() -> list[Message]:
+        sent = []
+
+        async def receive() -> Message:
+            raise AssertionError("such a server tells by an error that the client has gone")
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "method": "HEAD", "path": "/"}
+        app = Heads(StreamingResponse(stream()))
+        await app(scope | {"headers": [], "app": FastAPI()}, receive, send)
+        await asyncio.sleep(0)
+        return sent
+
+    assert [message["type"] for message in asyncio.run(ask())] == ["http.response.start", "http.response.body"]
 
 
 def test_the_head_of_a_stream_ends(user: User, sign_in: SignInAs) -> None:

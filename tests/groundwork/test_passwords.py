@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import passwords
 from app.accounts.models import User
+from app.settings import API
 
 MAC, WINDOWS = (normalize(form, "Schöne grüße aus Köln 7") for form in ("NFD", "NFC"))
 WIDE = "".join(chr(ord(letter) + 0xFEE0) for letter in "password1")
@@ -39,6 +40,13 @@ def test_a_hash_of_an_earlier_release_goes_on_working_and_is_made_anew(
 def test_a_weak_password_in_other_letters_is_weak() -> None:
     """It would be the weak one once it is hashed."""
     assert passwords.easily_guessed(WIDE, "") == passwords.easily_guessed("password1", "") != ""
+
+
+@pytest.mark.parametrize("chosen", [normalize("NFD", "éàüöñ"), "a\u0301" * 5, "ﬁ" * 9])
+def test_a_password_has_ten_characters_as_it_is_hashed(client: TestClient, chosen: str) -> None:
+    reply = client.post(f"{API}/users", json={"email": "new@example.org", "password": chosen})
+
+    assert reply.status_code == (202 if len(normalize("NFKC", chosen)) >= 10 else 422)
 
 
 def test_no_password_keeps_a_process_busy_with_its_spelling(client: TestClient, user: User) -> None:

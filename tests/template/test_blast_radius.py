@@ -51,12 +51,13 @@ RADIUS = {
         ".github/workflows/ci.yml",
         "compose.yaml",
         "docs/guide.md",
+        "docs/limits.md",
         "docs/servers.md",
         "pyproject.toml",
         "src/groundwork/broker.py",
         "src/groundwork/tools/broker_check.py",
     },
-    ("database", "sync"): {"docs/guide.md", "docs/servers.md", "pyproject.toml"} | COLOURED,
+    ("database", "sync"): {"docs/guide.md", "docs/limits.md", "docs/servers.md", "pyproject.toml"} | COLOURED,
     ("email_provider", "smtp"): PROVIDER,
     **{
         ("email_provider", name): PROVIDER | ({"pyproject.toml"} if name == "ses" else CLIENT)

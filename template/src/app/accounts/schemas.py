@@ -7,6 +7,8 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SecretStr
 
+from groundwork.http import one_spelling
+
 
 def _address(text: str) -> str:
     """One spelling for each mailbox, and none that providers cannot reach."""
@@ -20,7 +22,9 @@ def _address(text: str) -> str:
 
 
 def _decent(password: SecretStr) -> SecretStr:
-    if not 10 <= len(password.get_secret_value()) <= 256:
+    given = password.get_secret_value()
+    # What is too long first, for its spelling takes long.
+    if len(given) > 256 or not 10 <= len(one_spelling(given)) <= 256:
         raise ValueError("A password has 10 to 256 characters.")
     return _whole(password)
 

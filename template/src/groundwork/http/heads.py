@@ -1,6 +1,6 @@
 """HEAD, for monitors and load balancers: FastAPI routes GET alone."""
 
-from asyncio import CancelledError, current_task
+from asyncio import CancelledError, current_task, sleep
 
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,6 +39,9 @@ class Heads:
 
         try:
             await self.app({**scope, "method": "GET"}, receive, send_head)
+            if cut_off:
+                # A stream that ended by itself meets its end here, and not in what the server does next.
+                await sleep(0)
         except CancelledError:
             # Somebody else's, or ours as well as somebody else's.
             if not cut_off or work.uncancel():

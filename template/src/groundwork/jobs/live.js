@@ -36,8 +36,13 @@ export function live({ url, token, person, refresh, hear, leave }) {
 
   function tell(state, jobs = []) {
     if (!person()) return;
-    hear(state, jobs);
     tabs.postMessage({ person: person(), state, jobs });
+    try {
+      hear(state, jobs);
+    } catch (error) {
+      // The stream goes on where the page fails.
+      reportError(error);
+    }
   }
 
   // Server-sent events, read with fetch because EventSource sends no header.
