@@ -42,7 +42,7 @@ def test_a_weak_password_in_other_letters_is_weak() -> None:
     assert passwords.easily_guessed(WIDE, "") == passwords.easily_guessed("password1", "") != ""
 
 
-@pytest.mark.parametrize("chosen", [normalize("NFD", "éàüöñ"), "a\u0301" * 5, "ﬁ" * 9])
+@pytest.mark.parametrize("chosen", [normalize("NFD", "éàüöñ"), "a\u0301" * 5, "ﬁnd a ﬂaw"])
 def test_a_password_has_ten_characters_as_it_is_hashed(client: TestClient, chosen: str) -> None:
     reply = client.post(f"{API}/users", json={"email": "new@example.org", "password": chosen})
 
