@@ -21,7 +21,8 @@ from groundwork.data import engine, new_session
 from groundwork.data.request_session import open_sessions
 from groundwork.jobs import Job, Status, enqueue, housekeeping
 from groundwork.jobs.feed import NEWS, SNAPSHOT, Feed
-from groundwork.jobs.service import list_jobs, movement
+from groundwork.jobs.movement import MOVEMENT
+from groundwork.jobs.service import list_jobs
 from groundwork.jobs.transitions import GIVE_BACK
 
 __all__ = ["User", "main"]
@@ -54,7 +55,7 @@ async def _people(owner: UUID, seen: Seen) -> None:
 
     feed = Feed()
     async with open_sessions() as sessions, sessions() as session:
-        await timed("how long the oldest has waited", lambda: movement(session))
+        await timed("how long the oldest has waited", lambda: session.execute(MOVEMENT))
         for whose, owner_id in (("everybody's", None), ("the heavy owner's", owner)):
             for status in (None, *Status):
 

@@ -201,3 +201,19 @@ def test_actions_are_named_by_what_they_are(generate: Generate, ci: str) -> None
 
     assert used
     assert [line for line in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_so_are_images(generate: Generate, broker: str, ci: str) -> None:
+    """And a tag is the same image wherever it stands."""
+    render = generate(broker=broker, ci=ci)
+    pipelines = [render / ".gitlab-ci.yml"] if ci == "gitlab" else (render / ".github/workflows").iterdir()
+    files = [render / "Dockerfile", render / "compose.yaml", *pipelines, *(TEMPLATE / ".github/workflows").iterdir()]
+    named = r"(?:^FROM |--from=| image: |- name: (?=\w+:))(?!build\b)\"?([\w./-]+(?::\S+)?)"
+    used = {name for file in files for name in re.findall(named, file.read_text(), re.MULTILINE)} - {"app", "build"}
+
+    pinned = [re.fullmatch(r"([\w./-]+:[\w.-]+)@sha256:([0-9a-f]{64})", name) for name in used]
+    assert len(used) > 5
+    assert [name for name, match in zip(used, pinned, strict=True) if match is None] == []
+    assert len({match[1] for match in pinned if match}) == len(used)
