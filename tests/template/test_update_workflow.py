@@ -210,8 +210,8 @@ def test_so_are_images(generate: Generate, broker: str, ci: str) -> None:
     render = generate(broker=broker, ci=ci)
     pipelines = [render / ".gitlab-ci.yml"] if ci == "gitlab" else (render / ".github/workflows").iterdir()
     files = [render / "Dockerfile", render / "compose.yaml", *pipelines, *(TEMPLATE / ".github/workflows").iterdir()]
-    named = r"(?:^FROM |--from=| image: |- name: (?=\w+:))(?!build\b)\"?([\w./-]+(?::\S+)?)"
-    used = {name for file in files for name in re.findall(named, file.read_text(), re.MULTILINE)} - {"app", "build"}
+    named = r"(?:^FROM |--from=| image: |- name: (?=\w+:))([\w./-]+(?::\S+)?)"
+    used = {name for file in files for name in re.findall(named, file.read_text(), re.MULTILINE)} - {"build"}
 
     pinned = [re.fullmatch(r"([\w./-]+:[\w.-]+)@sha256:([0-9a-f]{64})", name) for name in used]
     assert len(used) > 5
