@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
@@ -28,7 +28,7 @@ Generate = Callable[..., Path]
 collect_ignore = ["embedded", "groundwork", "providers"]
 RUN = pytest.StashKey[RunFolder]()
 ONLY = pytest.StashKey[Answers]()
-# Marks of tests that take long, those that begin first.
+# Marks of tests that take long, those that begin first: what waits most of the time, and at last what computes.
 LONG = (("waits",), ("chaos",), ("matrix", "first"))
 
 
@@ -83,24 +83,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
-    """Each process's part begins with its share of the suites, and ends with short tests, which others can take over.
+    """What waits most of the time begins in one half of the processes, and what computes all the time in the other.
 
-    xdist gives each an equal part in a row; a suite that is begun last would let all others wait for it. What waits most
-    of the time comes first, and side by side: the suites of the machinery, then the chaos tests.
+    Side by side they leave no processor idle. xdist gives each process an equal part in a row, whose end others take over
+    when they have nothing to do: so each part ends with short tests.
     """
-
-    def place_of(item: pytest.Item) -> int:
-        found = [number for number, names in enumerate(LONG) if any(map(item.get_closest_marker, names))]
-        return min(found, default=len(LONG))
-
-    items.sort(key=place_of)
-    long = [item for item in items if place_of(item) < len(LONG)]
-    short = iter(items[len(long) :])
+    long: list[list[pytest.Item]] = [[] for _ in LONG]
+    short: list[pytest.Item] = []
+    for item in items:
+        kinds = [number for number, names in enumerate(LONG) if any(map(item.get_closest_marker, names))]
+        (long[kinds[0]] if kinds else short).append(item)
+    *waiting, computing = long
+    half = max(1, processes // 2)
+    begins = [list(chain(*waiting))[number::half] for number in range(half)]
+    begins += [computing[number :: processes - half] for number in range(processes - half)]
+    if processes == 1:
+        begins[0] += computing
     ordered: list[pytest.Item] = []
-    for part in range(processes):
+    for part, begin in enumerate(begins):
         size = (len(items) - len(ordered)) // (processes - part)
-        mine = long[part::processes]
-        ordered += [*mine, *islice(short, size - len(mine))]
+        # What is too much for this part comes first in the next one.
+        short = [*begin[size:], *short]
+        filled = size - len(begin[:size])
+        ordered += [*begin[:size], *short[:filled]]
+        short = short[filled:]
     return [*ordered, *short]
 
 
