@@ -35,8 +35,8 @@ class Crowd:
         self.sockets, self.selector = sockets, selector
         self.begun = dict.fromkeys(sockets, b"")
 
-    def ask(self, requests: Sequence[bytes], seconds: float) -> Load:
-        """Send the requests in turns for so long. None is under way before or afterwards.
+    def ask(self, requests: Sequence[bytes], seconds: float, least: int = 1) -> Load:
+        """Send the requests in turns for so long, and at least so many. None is under way before or afterwards.
 
         Raises RuntimeError for an answer that is no success or has no length, TimeoutError where none comes.
         """
@@ -54,7 +54,7 @@ class Crowd:
                 if not self._answered(client):
                     continue
                 answered += 1
-                if perf_counter() - began < seconds:
+                if answered < least or perf_counter() - began < seconds:
                     client.sendall(next(following))
                 else:
                     waiting -= 1

@@ -20,8 +20,10 @@ Each = TypeVar("Each")
 
 KINDS = ("health", "current user", "insert and commit")
 CONNECTIONS = 16
-# Seconds of each load that nobody counts, and until a process rests.
-WARM_UP = 1.0
+# Each load begins with so many seconds, and so many requests of each person, that nobody counts: connections and statements
+# are made, and the service writes down who is there.
+WARM_UP, WARM_UP_REQUESTS = 1.0, 5
+# Seconds until a process rests.
 REST = 2.0
 
 
@@ -100,7 +102,7 @@ def _answers(port: int, application: Application) -> bool:
 def _load(server: _Server, kind: str, seconds: float) -> None:
     requests, turn = server.application.requests(kind), server.turn
     with crowd(server.port, CONNECTIONS) as clients:
-        clients.ask(requests, WARM_UP)
+        clients.ask(requests, WARM_UP, WARM_UP_REQUESTS * len(requests))
         before = _cpu_seconds(server.process)
         load = clients.ask(requests, seconds)
         turn.microseconds[kind] = 1_000_000 * (_cpu_seconds(server.process) - before) / load.answered
