@@ -48,7 +48,7 @@ bench-live: $(UV)
 bench-scale: $(UV)
 	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/fill.py $(ARGS)
 
-# CPU and requests per second of both colours against bare FastAPI and SQLAlchemy, start and memory: ten minutes, alone.
+# CPU and requests per second of both colours against bare FastAPI and SQLAlchemy, start and memory: a quarter of an hour, alone.
 bench-web: $(UV)
 	@PYTHONPATH=tests/harness:tests/template:tests/chaos $(UV) run --quiet --frozen python benchmarks/web.py $(ARGS)
 

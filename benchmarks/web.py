@@ -60,8 +60,8 @@ def _conditions(application: Application, wanted: Namespace) -> str:
         row = connection.execute("SELECT current_setting('server_version'), current_setting('fsync')").fetchone()
     assert row is not None
     return (
-        f"{wanted.rounds} rounds of {wanted.seconds:g} s, {CONNECTIONS} connections, {os.cpu_count()} cores; {versions}; "
-        f"PostgreSQL {row[0]}, fsync {row[1]}.\n"
+        f"{wanted.rounds} rounds of {wanted.seconds:g} s, {CONNECTIONS} connections, {os.cpu_count()} cores, "
+        f"whose load was {os.getloadavg()[0]:.1f} before; {versions}; PostgreSQL {row[0]}, fsync {row[1]}.\n"
     )
 
 
