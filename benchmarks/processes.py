@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -15,7 +15,7 @@ from run_folder import RunFolder, end_process, note_process, sweep
 from service import Service
 from services import CLEANERS
 
-__all__ = ["run_folder", "running", "started", "until"]
+__all__ = ["launched", "run_folder", "running", "started", "until"]
 
 Process = subprocess.Popen[bytes]
 
@@ -36,7 +36,17 @@ def started(
     run: RunFolder, service: Service, program: Program, log: Path, environment: dict[str, str]
 ) -> Iterator[psutil.Process]:
     """The program once it has said that it is ready; it ends with the block."""
-    words: list[str | Path] = [service.program(program.words[0]), *program.words[1:]]
+    with launched(run, service, program.words, log, environment) as process:
+        until(lambda: program.ready in log.read_text(), [log], seconds=60)
+        yield process
+
+
+@contextmanager
+def launched(
+    run: RunFolder, service: Service, command: Sequence[str], log: Path, environment: dict[str, str]
+) -> Iterator[psutil.Process]:
+    """A process of the service's environment, from its first moment; it ends with the block."""
+    words: list[str | Path] = [service.program(command[0]), *command[1:]]
     with log.open("wb") as output:
         process = subprocess.Popen(
             words,
@@ -50,7 +60,6 @@ def started(
     try:
         watched = psutil.Process(process.pid)
         note_process(run, watched)
-        until(lambda: program.ready in log.read_text(), [log], seconds=60)
         yield watched
     finally:
         _end(process)
@@ -68,13 +77,13 @@ def run_folder() -> Iterator[RunFolder]:
         run.remove(cleaners)
 
 
-def until(condition: Callable[[], bool], logs: list[Path], seconds: float = 180) -> None:
+def until(condition: Callable[[], bool], logs: list[Path], seconds: float = 180, pause: float = 0.02) -> None:
     """Wait; the ends of the logs are the message when it takes too long."""
     deadline = monotonic() + seconds
     while not condition():
         if monotonic() > deadline:
             raise TimeoutError("\n".join(f"{log.name}: ...{log.read_text()[-3000:]}" for log in logs))
-        sleep(0.02)
+        sleep(pause)
 
 
 def _end_if_alive(pid: int, created: float) -> None:

@@ -60,9 +60,9 @@ class Service:
 
 
 @contextmanager
-def served(run: RunFolder, broker: str, template: Path = TEMPLATE) -> Iterator[Service]:
-    """The default answers for this broker, installed, with empty tables; the database and queue end with it."""
-    folder = rendered(run, broker, template)
+def served(run: RunFolder, broker: str, template: Path = TEMPLATE, **answers: str) -> Iterator[Service]:
+    """The default answers but for these, installed, with empty tables; the database and queue end with it."""
+    folder = rendered(run, broker, template, **answers)
     with made_database(run) as database_url, namespace(run, broker) as broker_url:
         service = Service(folder, variables(database_url, broker_url, template / "benchmarks/work"))
         execute(service.program("app"), "migrate", cwd=folder, **service.variables)
@@ -70,12 +70,12 @@ def served(run: RunFolder, broker: str, template: Path = TEMPLATE) -> Iterator[S
         yield service
 
 
-def rendered(run: RunFolder, broker: str, template: Path = TEMPLATE) -> Path:
+def rendered(run: RunFolder, broker: str, template: Path = TEMPLATE, **answers: str) -> Path:
     """A service's folder, with an environment."""
-    folder = run.path / f"service-{broker}-{template.name}"
+    folder = run.path / "-".join(["service", broker, *answers.values(), template.name])
     # Whoever edits the template measures what they edited.
     with warnings.catch_warnings(action="ignore", category=DirtyLocalWarning):
-        run_copy(str(template), folder, data={"broker": broker}, defaults=True, vcs_ref="HEAD", quiet=True)
+        run_copy(str(template), folder, data={"broker": broker, **answers}, defaults=True, vcs_ref="HEAD", quiet=True)
     execute(UV, "sync", "--quiet", "--no-dev", "--compile-bytecode", cwd=folder)
     return folder
 
