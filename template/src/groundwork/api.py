@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from groundwork.data import open_sessions
 from groundwork.data.computing import at_a_time
 from groundwork.http import docs_routes, problems
+from groundwork.http.below_path import public_path
+from groundwork.http.document import DocumentedAPI, name_of
 from groundwork.http.middleware import ANYWHERE, protect
 from groundwork.http.problem import add_problem_handlers
 from groundwork.jobs import health_routes
@@ -39,10 +41,12 @@ def new_api() -> FastAPI:
     settings = get_settings()
     # Now, and not with the first mail, is the time to learn that it is wrong.
     our_address()
-    api = FastAPI(
+    api = DocumentedAPI(
         title=settings.project_name,
         lifespan=lifespan,
         responses=problems(*ANYWHERE),
+        servers=[{"url": public_path(settings) or "/"}],
+        generate_unique_id_function=name_of,
         # docs_page.py has a page of its own.
         docs_url=None,
         redoc_url=None,

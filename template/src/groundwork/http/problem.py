@@ -6,7 +6,6 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -15,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from groundwork.settings import get_settings
 
 __all__ = [
+    "SCHEMA",
     "InternalError",
     "Invalid",
     "NotAdmin",
@@ -42,15 +42,9 @@ SAFE_HEADERS = {
 }
 HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 MEDIA_TYPE = "application/problem+json"
+# What document.py calls the schema of a problem.
+SCHEMA = "Problem"
 log = structlog.get_logger(__name__)
-
-
-class ProblemBody(BaseModel):
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
 
 
 class Problem(Exception):
@@ -111,7 +105,7 @@ class InternalError(Problem):
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that raises these problems, for the OpenAPI document."""
-    content = {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{SCHEMA}"}}}
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         said = by_status.setdefault(kind.status, {"description": "", "content": content})
