@@ -28,7 +28,7 @@ def test_a_bug_is_a_problem_that_gives_nothing_away() -> None:
     def bug() -> None:
         raise RuntimeError("the secret plan")
 
-    api.add_middleware(RequestLog)
+    api.add_middleware(RequestLog, headers={})
     reply = TestClient(api, raise_server_exceptions=False).get("/bug", headers={"X-Request-ID": "trace-7"})
 
     assert reply.status_code == 500

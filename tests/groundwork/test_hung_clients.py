@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from fastapi import Response
 from live_server import read, serving
 from people import SignInAs
 from sqlalchemy import update
@@ -14,7 +15,7 @@ from work import add_user
 from app.accounts.models import User
 from app.settings import API
 from groundwork.data import new_session
-from groundwork.http import middleware as http
+from groundwork.http import in_time
 from groundwork.jobs.enqueueing import enqueue
 from groundwork.jobs.models import Job
 from groundwork.testing import until
@@ -43,7 +44,7 @@ def progress(job: Job, done: int) -> None:
 def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
     user: User, sign_in: SignInAs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
-    monkeypatch.setattr(http, "PATIENCE", 1)
+    monkeypatch.setattr(in_time, "PATIENCE", 1)
     with new_session() as session:
         job = enqueue(session, add_user, owner=user.id, email="grace@example.org")
         session.commit()
@@ -66,6 +67,28 @@ def test_a_client_that_takes_nothing_is_given_up_and_keeps_nobody_waiting(
             assert len([*api.state.hub]) == 1, "after 100 MB that it did not take it is still a client"
 
     assert "client given up" in capsys.readouterr().out
+
+
+def test_a_client_that_asks_on_and_reads_no_answer_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(in_time, "PATIENCE", 1)
+    heard = ""
+    with serving() as (url, api), socket.socket() as hung:
+
+        @api.get("/large")
+        async def large() -> Response:
+            return Response(b"x" * 10_000_000)
+
+        ask(hung, url, "/large", "")
+        hung.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+        def given_up() -> bool:
+            nonlocal heard
+            heard += capsys.readouterr().out
+            return "client given up" in heard
+
+        until(given_up)
 
 
 @pytest.mark.parametrize(

@@ -262,16 +262,22 @@ BREACHES = [
     ),
     Breach(
         "the headers: an answer lets a browser do what it likes",
-        replace(
-            f"{GROUNDWORK}/http/middleware.py", "    api.add_middleware(SafeHeaders, headers=safe_headers())\n", ""
-        ),
+        replace(f"{GROUNDWORK}/http/request_log.py", '*message["headers"], *more, ', '*message["headers"], '),
         "groundwork/test_http.py::test_every_answer_has_the_headers_that_keep_browsers_from_mischief",
     ),
     Breach(
+        "the log: whoever listens in the way of Sentry hears nothing",
+        replace(f"{GROUNDWORK}/output.py", " or _steps(type(logger)) != STEPS", ""),
+        "groundwork/test_output.py::test_whoever_listens_hears_each_line",
+    ),
+    Breach(
+        "the patience: a client that reads nothing keeps its request",
+        replace(f"{GROUNDWORK}/http/in_time.py", "elif waiting and now >=", "elif now < 0 and now >="),
+        "groundwork/test_in_time.py::test_a_client_that_takes_no_more_is_given_up",
+    ),
+    Breach(
         "the bound of a body",
-        replace(
-            f"{GROUNDWORK}/http/middleware.py", "    api.add_middleware(BodyLimit, most=settings.max_body_bytes)\n", ""
-        ),
+        replace(f"{GROUNDWORK}/http/middleware.py", "    api.add_middleware(Bounds, settings=settings)\n", ""),
         "groundwork/test_http.py::test_a_large_request_is_refused_whether_it_says_so_or_not",
     ),
     Breach(

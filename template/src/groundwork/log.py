@@ -1,14 +1,18 @@
 """Structured logs: readable lines in development, JSON elsewhere, each with its request or job id."""
 
+import json
 import logging
 import re
 import sys
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+import orjson
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor
 
+from groundwork.output import Output, straight
 from groundwork.settings import get_settings
 
 __all__ = ["Seldom", "configure_logging"]
@@ -28,14 +32,12 @@ def configure_logging() -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, straight],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
-    foreign = [*shared, _without_tickets]
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processors=_renderers()))
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    output = Output(sys.stdout, renderers=_renderers(), foreign=[*shared, _without_tickets])
+    logging.basicConfig(handlers=[output], level=logging.INFO, force=True)
     # One structured line per request replaces uvicorn's, and the runner's lines those of Celery.
     for name in ("uvicorn.access", "celery.app.trace", "celery.worker.strategy", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -45,26 +47,35 @@ def configure_logging() -> None:
     logging.captureWarnings(True)
 
 
-def _without_tickets(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+def _without_tickets(_: Any, __: str, event: EventDict) -> EventDict:
     event["event"] = TICKET.sub("...", str(event["event"]))
     return event
 
 
 def _renderers() -> list[Processor]:
-    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if get_settings().environment == "development":
         # `app dev` prints the time and the process name in front of each line.
         console = structlog.dev.ConsoleRenderer(
             colors=False, pad_event_to=0, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
         )
-        return [remove_meta, _short, console]
-    return [remove_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        return [_short, console]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
 
 
-def _short(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+def _short(_: Any, __: str, event: EventDict) -> EventDict:
     for key in ("timestamp", "logger", "request_id"):
         event.pop(key, None)
     return event
+
+
+def _json(event: EventDict, default: Callable[[Any], Any]) -> str:
+    """JSON in ASCII, without signs that a terminal would obey."""
+    try:
+        line = orjson.dumps(event, default).decode()
+    except orjson.JSONEncodeError:
+        # Half a character, say, or a number of more than 64 bits.
+        line = "\0"
+    return line if line.isascii() and line.isprintable() else json.dumps(event, default=default)
 
 
 class Seldom:

@@ -29,11 +29,11 @@ class BelowPath:
         self.app, self.path, self.seldom = app, path, Seldom(3600)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
         given = scope.get("root_path", "").rstrip("/")
         root = self.path or given
+        if not root or scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
         if given not in ("", self.path) and self.seldom():
             log.warning(
                 "--root-path and PUBLIC_URL differ: mailed links lead elsewhere",
@@ -41,12 +41,11 @@ class BelowPath:
                 path_of_public_url=self.path,
                 remedy=f"set PUBLIC_URL to where people reach the service, https://app.example.org{given} say",
             )
-        if root:
-            came = _without(given, scope["path"])
-            # uvicorn puts a `--root-path` with a slash at its end before the slash of the path.
-            came = scope["path"] if came is None else "/" + came.lstrip("/")
-            # As ASGI wants it: with the path below which the service lives. Here, for what is outside of this too.
-            scope["root_path"], scope["path"] = root, root + _route(scope, root, came, stripped=bool(given))
+        came = _without(given, scope["path"])
+        # uvicorn puts a `--root-path` with a slash at its end before the slash of the path.
+        came = scope["path"] if came is None else "/" + came.lstrip("/")
+        # As ASGI wants it: with the path below which the service lives. Here, for what is outside of this too.
+        scope["root_path"], scope["path"] = root, root + _route(scope, root, came, stripped=bool(given))
         prefix = quote(root).encode()
 
         async def send_below(message: Message) -> None:
@@ -54,7 +53,7 @@ class BelowPath:
                 message["headers"] = [(name, _below(prefix, name, value)) for name, value in message["headers"]]
             await send(message)
 
-        await self.app(scope, receive, send_below if root else send)
+        await self.app(scope, receive, send_below)
 
 
 def _without(root: str, path: str) -> str | None:

@@ -1,6 +1,4 @@
-"""What a request may bring along: the size of its cookies and its body, and the kind and the codec of the body."""
-
-from collections.abc import Iterable
+"""What a request may bring along: a known host, the size of its cookies and its body, and the body's kind and codec."""
 
 from fastapi.params import File
 from python_multipart.multipart import parse_options_header
@@ -8,10 +6,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundwork.http.hosts import Hosts, HostUnknown
 from groundwork.http.problem import Problem, refuse
 from groundwork.http.routes_at import routes_at
+from groundwork.settings import Settings
 
-__all__ = ["BodyLimit", "BodyTooLarge", "CookiesTooLarge", "KindRefused"]
+__all__ = ["BodyTooLarge", "Bounds", "CookiesTooLarge", "KindRefused"]
 
 # Bytes of all cookies together. Python before 3.11.10 needs seconds for one of 50 kB.
 MOST_COOKIES = 8192
@@ -39,28 +39,36 @@ class KindRefused(Problem):
     status, code, title = 415, "unsupported-media-type", "Unsupported Media Type"
 
 
-class BodyLimit:
-    """Refuses what says that it is too large at once, and what does not once it is.
+class Bounds:
+    """Refuses requests for other hosts, and what is too large: at once where a header says so, else as soon as it is.
 
     Bodies are UTF-8. Multipart forms are for routes that declare a file, and for mounted applications.
     """
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self.app, self.most = app, most
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app, self.most, self.hosts = app, settings.max_body_bytes, Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        length, cookies, kinds = b"0", 0, []
+        hosts, kinds, cookies, length = [], [], 0, b""
+        # In HTTP/2 a body needs no header.
+        body = scope.get("http_version") not in ("1.0", "1.1")
         for name, value in scope["headers"]:
-            if name == b"content-length":
-                length = value
+            if name == b"host":
+                hosts.append(value)
             elif name == b"cookie":
                 cookies += len(value)
             elif name == b"content-type":
                 kinds.append(value)
-        if cookies > MOST_COOKIES:
+            elif name == b"content-length":
+                body, length = True, value
+            elif name == b"transfer-encoding":
+                body = True
+        if self.hosts.unknown(scope, hosts):
+            await refuse(HostUnknown(), scope, receive, send)
+        elif cookies > MOST_COOKIES:
             await refuse(CookiesTooLarge(), scope, receive, send)
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)
@@ -69,9 +77,9 @@ class BodyLimit:
         elif any(_refused(kind, scope) for kind in kinds):
             await refuse(KindRefused(), scope, receive, send)
         else:
-            await self.app(scope, self._receiving(receive, kinds), send)
+            await self.app(scope, self._receiving(receive, kinds) if body else receive, send)
 
-    def _receiving(self, receive: Receive, kinds: Iterable[bytes]) -> Receive:
+    def _receiving(self, receive: Receive, kinds: list[bytes]) -> Receive:
         received, json = 0, any(b"json" in kind.lower() for kind in kinds)
 
         async def receive_a_part() -> Message:
@@ -92,6 +100,8 @@ class BodyLimit:
 
 def _refused(kind: bytes, scope: Scope) -> bool:
     """Whether a route may not read this kind; read here as by the library that reads the body."""
+    if kind == b"application/json":
+        return False
     name, options = parse_options_header(kind)
     if options.get(b"charset", b"utf-8").lower() not in UTF_8:
         return True

@@ -19,8 +19,7 @@ class Heads:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = current_task()
-        if scope["type"] != "http" or scope["method"] != "HEAD" or work is None or _routed(scope):
+        if scope.get("method") != "HEAD" or (work := current_task()) is None or _routed(scope):
             await self.app(scope, receive, send)
             return
         begun = cut_off = False

@@ -4,14 +4,15 @@ import re
 from ipaddress import ip_address
 
 import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from groundwork.http.problem import Problem, refuse
+from groundwork.http.probes import probes
+from groundwork.http.problem import Problem
 from groundwork.log import Seldom
 from groundwork.settings import Settings
 from groundwork.sites import host_name
 
-__all__ = ["HostUnknown", "KnownHosts", "known_hosts"]
+__all__ = ["HostUnknown", "Hosts"]
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +30,45 @@ class HostUnknown(Problem):
     status, code, title = 400, "host-unknown", "Host unknown"
 
 
-def known_hosts(settings: Settings) -> list[str]:
-    """Names in lower case; empty: any."""
+class Hosts:
+    """The names that this service is known by.
+
+    Probes of container platforms ask by address; in development people do too, by that of a container or from another
+    machine.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.names = frozenset(_names(settings))
+        # In development too: a page whose name leads to this machine, by DNS rebinding, would read /dev/mail.
+        self.addresses = settings.environment == "development"
+        self.seldom = Seldom(60)
+
+    def unknown(self, scope: Scope, given: list[bytes]) -> bool:
+        """Whether a request with these `Host` headers is for somebody else; once a minute the log says so."""
+        # More than one is a trick: others might read another one than we do.
+        if not self.names or (len(given) == 1 and self._known(_name(given[0].decode("latin-1")))) or probes(scope):
+            return False
+        if self.seldom():
+            # Without signs that a terminal would obey.
+            host = b", ".join(given)[:100].decode("ascii", "backslashreplace")
+            log.warning(
+                "a request was refused: its Host is not known", host=host, known=sorted(self.names), remedy=REMEDY
+            )
+        return True
+
+    def _known(self, name: str) -> bool:
+        if name in self.names:
+            return True
+        try:
+            # An IPv6 address has several spellings.
+            address = str(ip_address(name))
+        except ValueError:
+            return False
+        return self.addresses or address in self.names
+
+
+def _names(settings: Settings) -> list[str]:
+    """In lower case; empty: any."""
     ours = host_name(str(settings.public_url.host))
     if settings.trusted_hosts:
         # Mailed links lead to the first one.
@@ -38,47 +76,6 @@ def known_hosts(settings: Settings) -> list[str]:
     if settings.environment == "test":
         return []
     return [ours] if settings.environment == "production" else [ours, "localhost"]
-
-
-class KnownHosts:
-    """Refuses other names than ours, but for the probes of container platforms, which ask by address.
-
-    In development people ask by address too, by that of a container or from another machine.
-    """
-
-    def __init__(self, app: ASGIApp, hosts: list[str], addresses: bool) -> None:
-        self.app, self.hosts, self.addresses = app, frozenset(hosts), addresses
-        self.seldom = Seldom(60)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not self._probes(scope):
-            # More than one is a trick: others might read another one than we do.
-            given = [value for name, value in scope["headers"] if name == b"host"]
-            if len(given) != 1 or not self._known(_name(given[0].decode("latin-1"))):
-                if self.seldom():
-                    # Without signs that a terminal would obey.
-                    host = b", ".join(given)[:100].decode("ascii", "backslashreplace")
-                    log.warning(
-                        "a request was refused: its Host is not known",
-                        host=host,
-                        known=sorted(self.hosts),
-                        remedy=REMEDY,
-                    )
-                await refuse(HostUnknown(), scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-    def _probes(self, scope: Scope) -> bool:
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        return path.startswith("/health/")
-
-    def _known(self, name: str) -> bool:
-        try:
-            # An IPv6 address has several spellings.
-            address = str(ip_address(name))
-        except ValueError:
-            return name in self.hosts
-        return self.addresses or address in self.hosts
 
 
 def _name(host: str) -> str:

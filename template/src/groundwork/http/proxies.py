@@ -28,7 +28,7 @@ class BelievedProxies:
         self.app, self.seldom = app, Seldom(3600)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and (said := _said(scope)):
+        if scope["type"] != "lifespan" and (said := _said(scope)):
             client = scope.get("client")
             peer = client[0] if client else ""
             if (header := _unused(said, peer, scope["scheme"])) and self.seldom():
@@ -46,6 +46,9 @@ class BelievedProxies:
 def _said(scope: Scope) -> dict[str, str]:
     """The headers of proxies in this request, by their names."""
     said: dict[str, str] = {}
+    # Most requests have none, and this costs less than to look at each header.
+    if NAMES.keys().isdisjoint(dict(scope["headers"])):
+        return said
     for name, value in scope["headers"]:
         if known := NAMES.get(name):
             said[known] = ",".join(filter(None, [said.get(known), value.decode("latin-1")]))
