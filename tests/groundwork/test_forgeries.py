@@ -52,6 +52,8 @@ def forged(subject: UUID) -> Iterator[str]:
     wrong_claims: list[dict[str, Any]] = [
         {"exp": now - MINUTE},
         {"exp": "never"},
+        {"exp": float("nan")},
+        {"exp": float("inf")},
         {"iat": now + 60 * MINUTE},
         {"nbf": now + 60 * MINUTE},
         {"aud": ["ticket", "admin-page"]},

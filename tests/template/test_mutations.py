@@ -337,6 +337,27 @@ BREACHES = [
         "groundwork/test_bounds.py::test_no_password_keeps_a_process_busy",
     ),
     Breach(
+        "tokens: any signature is believed",
+        replace(
+            f"{GROUNDWORK}/http/tokens.py",
+            "header != HEADER or not any(compare_digest(signature, ours) for ours in _digests(signed.encode()))",
+            "header != HEADER",
+        ),
+        "groundwork/test_forgeries.py::test_fifty_forged_tokens_sign_nobody_in",
+    ),
+    Breach(
+        "tokens: they never expire",
+        replace(f"{GROUNDWORK}/http/tokens.py", 'int(claims["exp"]) <= now or ', ""),
+        "groundwork/test_forgeries.py::test_fifty_forged_tokens_sign_nobody_in",
+    ),
+    Breach(
+        "the current user: a deactivated one goes on",
+        replace(
+            "template/src/app/accounts/auth.py.jinja", "SignIn.ended_at.is_(None), User.deactivated_at", "SignIn.ended_at"
+        ),
+        "groundwork/test_current_user.py::test_who_is_signed_in_no_more_is_refused_at_once",
+    ),
+    Breach(
         "the figures of the service are for everybody",
         replace(f"{GROUNDWORK}/http/tokens.py", "return secret is not None and", "return True or"),
         "groundwork/test_health.py::test_strangers_learn_only_that_the_service_answers",

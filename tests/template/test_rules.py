@@ -21,6 +21,19 @@ def test_jinja_stays_out_of_python_functions(file: Path) -> None:
     assert set(tags) <= {0, 1, len(lines) - 1}
 
 
+WAITS_FOR_NOTHING = "# It waits for nothing, so it needs no thread.\n"
+
+
+@pytest.mark.parametrize("file", CODE, ids=lambda path: path.name)
+def test_what_stays_a_coroutine_in_both_colours_waits_for_nothing(file: Path) -> None:
+    for part in file.read_text("utf-8").split(WAITS_FOR_NOTHING)[1:]:
+        function = re.match(r"async def .*\n(?:(?: +|\)).*\n|\n)*", part)
+
+        # As macros/colour.jinja finds it: at column 0, and below the comment.
+        assert function
+        assert "await " not in function[0]
+
+
 def test_copying_needs_no_trust_and_an_update_none_but_across_the_release_that_renames() -> None:
     settings = yaml.safe_load((TEMPLATE / "copier.yml").read_text())
 

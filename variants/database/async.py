@@ -42,12 +42,19 @@ async def open_sessions() -> AsyncIterator[Sessions]:
 async def get_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
     """One session per request or socket. The route commits; what it does not commit is rolled back."""
     sessions: Sessions = connection.app.state.sessions
-    async with sessions() as session:
-        keep_no_connection(connection, session, session.run_sync)
-        try:
-            yield session
-        finally:
-            end(session)
+    session = sessions()
+    keep_no_connection(connection, session, session.run_sync)
+    try:
+        yield session
+    finally:
+        end(session)
+        if session.in_transaction():
+            # SQLAlchemy ends it in a task of its own, which nobody interrupts who gives the request up.
+            async with session:
+                pass
+        else:
+            # It has no connection, and so nothing to wait for.
+            await session.close()
 
 
 def held(sessions: Sessions) -> int:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated
 
-from anyio import Semaphore, fail_after, to_thread
+from anyio import Semaphore, WouldBlock, fail_after, to_thread
 from fastapi import Depends
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -67,13 +67,20 @@ async def get_session(connection: HTTPConnection) -> AsyncIterator[Session]:
         finally:
             # What a thread still does for a request that was given up is not written.
             end(session)
-            await to_thread.run_sync(session.close)
+            if session.in_transaction():
+                await to_thread.run_sync(session.close)
+            else:
+                # It has no connection, and so nothing to wait for in a thread.
+                session.close()
 
 
 @asynccontextmanager
 async def _turn(sessions: Sessions) -> AsyncIterator[None]:
-    with fail_after(10):
-        await sessions.turn.acquire()
+    try:
+        sessions.turn.acquire_nowait()
+    except WouldBlock:
+        with fail_after(10):
+            await sessions.turn.acquire()
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from groundwork.http.problem import (
     Unavailable,
     problems,
 )
+from groundwork.http.router import Router
 from groundwork.http.throttle import Limit, Throttle, ThrottleDep, TooManyRequests
 from groundwork.http.tokens import (
     TokenInvalid,
@@ -39,6 +40,7 @@ __all__ = [
     "People",
     "Person",
     "Problem",
+    "Router",
     "SignedIn",
     "Throttle",
     "ThrottleDep",

@@ -3,14 +3,14 @@
 from functools import cache
 from importlib.resources import files
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from groundwork.http.problem import NotFound
+from groundwork.http.router import Router
 
 __all__ = ["docs_routes"]
 
-docs_routes = APIRouter(prefix="/docs", include_in_schema=False)
+docs_routes = Router(prefix="/docs", include_in_schema=False)
 
 TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon-32x32.png": "image/png"}
 # Its URLs are relative: the service may live below a path.

@@ -1,13 +1,12 @@
 """Signed tokens, and secrets that are given away once."""
 
-from base64 import urlsafe_b64encode
-from contextlib import suppress
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest, digest
+from json import loads
 from secrets import token_urlsafe
 from time import time
-from typing import Any
 from uuid import UUID
 
 import jwt
@@ -20,6 +19,8 @@ __all__ += ["successors"]
 
 # Seconds that the clock of the process that signed a token may be ahead of this one's.
 MOST_AHEAD = 60
+# With which each token of `sign_token` begins.
+HEADER = jwt.encode({}, "a key of 32 bytes or more is long", "HS256").partition(".")[0]
 
 
 class TokenInvalid(Exception):
@@ -77,17 +78,21 @@ def sign_token(purpose: str, subject: UUID, lifetime: timedelta, *, issued_at: d
 
 
 def read_token(purpose: str, token: str) -> UUID:
-    """The subject of a token that was signed for this purpose; raises TokenInvalid. Accepts SECRET_KEY_PREVIOUS too."""
-    keys = [get_settings().secret_key, get_settings().secret_key_previous]
-    # When it was signed is looked at below: the leeway of the library would also let tokens live longer.
-    options: Any = {"require": ["aud", "sub", "exp"], "verify_iat": False}
+    """The subject of a token that was signed for this purpose; raises TokenInvalid. Accepts SECRET_KEY_PREVIOUS too.
+
+    Nearly every request has one, and PyJWT needs four times as long to read it.
+    """
+    signed, _, signature = token.rpartition(".")
+    header, _, body = signed.partition(".")
     try:
-        for key in filter(None, keys):
-            with suppress(jwt.InvalidSignatureError):
-                claims = jwt.decode(token, key, ["HS256"], audience=purpose, options=options)
-                if float(claims.get("iat", 0)) > time() + MOST_AHEAD:
-                    raise TokenInvalid
-                return UUID(claims["sub"])
-    except (jwt.InvalidTokenError, ValueError) as error:
+        # A token cannot choose its algorithm, and nothing is decoded that was not signed here.
+        if header != HEADER or not any(compare_digest(signature, ours) for ours in _digests(signed.encode())):
+            raise TokenInvalid
+        claims, now = loads(urlsafe_b64decode(f"{body}==")), time()
+        if claims["aud"] != purpose or int(claims["exp"]) <= now or int(claims.get("nbf", 0)) > now:
+            raise TokenInvalid
+        if float(claims.get("iat", 0)) > now + MOST_AHEAD:
+            raise TokenInvalid
+        return UUID(str(claims["sub"]))
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise TokenInvalid from error
-    raise TokenInvalid

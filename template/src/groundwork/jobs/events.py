@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
+from fastapi import Depends, Header, Query, Request, WebSocket
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from groundwork.http.client import from_known_page
 from groundwork.http.people import People, SignedIn
 from groundwork.http.problem import NotAuthenticated, problems
+from groundwork.http.router import Router
 from groundwork.http.tokens import TokenInvalid, read_token, sign_token
 from groundwork.jobs.stream import Stream, send
 from groundwork.jobs.watchers import TooManyStreams, Watchers
@@ -33,9 +34,9 @@ class Ticket(BaseModel):
     expires_in: int
 
 
-def job_streams(prefix: str, people: People) -> APIRouter:
+def job_streams(prefix: str, people: People) -> Router:
     """Routes below `prefix`/jobs by which people watch their own jobs. Include them before `job_routes`."""
-    router = APIRouter(prefix=f"{prefix}/jobs", tags=["jobs, live"])
+    router = Router(prefix=f"{prefix}/jobs", tags=["jobs, live"])
 
     def stream_of(connection: HTTPConnection, sign_in_id: UUID, owner: UUID, since: int) -> Stream:
         return Stream(connection.app.state.watchers, people.still_signed_in, sign_in_id, owner, since)

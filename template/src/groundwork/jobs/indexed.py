@@ -6,7 +6,7 @@ index has all rows that it asks for.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_
 
 from groundwork.jobs.models import Job, Status
 
@@ -14,7 +14,8 @@ __all__ = ["ENDED_BADLY", "PUBLISHED", "QUEUE", "RUNNING", "UNCLAIMED", "UNFINIS
 
 
 def _constant(value: str, like: ColumnElement[Any]) -> ColumnElement[Any]:
-    return literal(value, like.type, literal_execute=True)
+    # With literal_execute SQLAlchemy would write the text of the statement anew for each execution.
+    return literal_column(f"'{value}'", like.type)
 
 
 def _has(status: Status) -> ColumnElement[bool]:

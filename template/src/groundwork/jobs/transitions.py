@@ -33,7 +33,8 @@ from groundwork.jobs.one_transaction import MARK
 NOW = func.now()
 IDLE: dict[str, Any] = {"token": None, "worker": None}
 _cancelled = Job.cancel_requested_at.is_not(None)
-UNFINISHED = (Status.QUEUED, Status.RUNNING)
+# As parts of the statements: a list of values would be rendered anew for each execution.
+UNFINISHED = [literal(status, Job.status.type) for status in (Status.QUEUED, Status.RUNNING)]
 
 
 def _after(name: str) -> ColumnElement[Any]:

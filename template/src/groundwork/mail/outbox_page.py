@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 
 from groundwork.http.problem import NotFound
+from groundwork.http.router import Router
 from groundwork.mail.message import Message
 from groundwork.mail.policy import READABLE
 from groundwork.mail.rendering import example, names, render
@@ -25,7 +25,7 @@ from groundwork.settings import get_settings
 
 __all__ = ["outbox_routes"]
 
-outbox_routes = APIRouter(prefix="/dev/mail", include_in_schema=False)
+outbox_routes = Router(prefix="/dev/mail", include_in_schema=False)
 
 Kind = Literal["messages", "templates"]
 View = Literal["html", "text", "headers", "source"]

@@ -3,13 +3,13 @@
 from functools import cache
 from importlib.resources import files
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, StrictUndefined
 
 from app.settings import API
+from groundwork.http import Router
 
-router = APIRouter(prefix="/account", include_in_schema=False)
+router = Router(prefix="/account", include_in_schema=False)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none';"
