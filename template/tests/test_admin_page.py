@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Registration, SignIn, Token, User
-from app.admin import VIEWS
+from app.admin.views import VIEWS
 from groundwork.audit import AuditEvent
 from groundwork.http import sign_token
 from groundwork.jobs import enqueue, housekeeping

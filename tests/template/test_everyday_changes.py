@@ -62,9 +62,9 @@ def add_a_view(admin: Path) -> None:
     column_list: ClassVar = [Report.id, Report.owner_id, Report.created_at]
 
 
-def add("""
-    edit(admin, r"def add\(", view)
-    edit(admin, "(from app.settings)", r"from app.reports.models import Report\n\1")
+VIEWS: """
+    edit(admin, "VIEWS: ", view)
+    edit(admin, "(from groundwork.audit)", r"from app.reports.models import Report\n\1")
     edit(admin, "(    # Your own views go below this line.\n)", r"\1    Reports,\n")
 
 
@@ -76,7 +76,7 @@ def test_a_moved_prefix_a_closed_registration_a_new_field_and_a_view_break_only_
     move_the_prefix(app)
     close_registration(app, tests)
     add_a_field(app, project / "migrations/versions")
-    add_a_view(app / "admin/__init__.py")
+    add_a_view(app / "admin/views.py")
     with present_or_skipped():
         url_of(run_folder, "postgresql")
         url_of(run_folder, "redis")

@@ -1,11 +1,10 @@
 """The command line: `uv run app --help`."""
 
-from app.accounts.commands import create_admin
 from groundwork.tools import cli
 
 __all__ = ["cli"]
 
-cli.command()(create_admin)
+cli.add_lazy("create-admin", "app.accounts.commands:create_admin", "Add a verified user whose `admin` is true.")
 
 # Your own commands go below this line.
 

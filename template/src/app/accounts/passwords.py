@@ -5,8 +5,6 @@ from math import prod
 from threading import BoundedSemaphore
 
 from pwdlib import PasswordHash
-from zxcvbn import zxcvbn
-from zxcvbn.matching import L33T_TABLE
 
 from app.settings import get_settings
 from groundwork.http import new_secret, one_spelling, verify
@@ -45,6 +43,9 @@ def easily_guessed(password: str, email: str) -> str:
 
     It knows 30,000 common passwords, names, words, keyboards and dates, and that people add a year.
     """
+    # Only now, here and below: its lists of words take 12 MB, in a worker and a relay for nothing.
+    from zxcvbn import zxcvbn
+
     estimate = zxcvbn(_beginning(password), user_inputs=[email, *email.split("@"), get_settings().project_name])
     if estimate["score"] >= 2:
         return ""
@@ -56,6 +57,8 @@ def _beginning(password: str) -> str:
 
     The time grows with the square of its length, and with the ways in which signs may stand for letters: up to 700.
     """
+    from zxcvbn.matching import L33T_TABLE
+
     password = one_spelling(password)
     signs = [set(signs) for signs in L33T_TABLE.values()]
     ways = (prod(len(each & {*password[:end]}) or 1 for each in signs) for end in range(33))

@@ -32,6 +32,7 @@ from groundwork.jobs.notices import pass_on
 from groundwork.jobs.notify_queue import USAGE, warn_if_full
 from groundwork.jobs.publishing import Look, Publisher
 from groundwork.jobs.transitions import RECOVER
+from groundwork.life import Life
 from groundwork.settings import get_settings
 
 __all__ = ["relay"]
@@ -60,7 +61,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
     With `hung_after`, in seconds, the process ends, and tells where it hung, when a look or a message takes longer:
     whoever started it starts it again.
     """
-    alive = _Watch(hung_after)
+    alive, life = _Watch(hung_after), Life("relay")
     # Tasks say how many of their jobs go into a message.
     celery.loader.import_default_modules()
     forgotten = get_settings().in_memory_broker
@@ -83,6 +84,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
                         # Again, for it raises where a connection that is open has fallen silent.
                         listener.execute(f"LISTEN {CHANNEL}")
                         _look_regularly(connection, schedule, publisher)
+                        life.show()
                         regularly = began
                     look = publisher.publish_due()
                     if not look.more:
@@ -92,6 +94,7 @@ def relay(celery: Celery, schedule: Iterable[Entry], stop: Event, *, hung_after:
             # to go on: no job is lost while it waits, but none would run if it ended.
             log.warning("relay waits", error=repr(error))
             stop.wait(POLL)
+    life.end()
     faulthandler.cancel_dump_traceback_later()
 
 

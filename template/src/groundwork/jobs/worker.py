@@ -27,6 +27,13 @@ __all__ = ["in_child", "make_celery", "place", "try_delay", "worker_name"]
 
 log = structlog.get_logger(__name__)
 
+# What a worker itself does for jobs; the relay feeds the worker of its own process when there is no broker. And what each
+# process of its pool would load otherwise, for itself.
+INCLUDED = [
+    *("groundwork.jobs.supervisor", "groundwork.jobs.sign_of_life", "groundwork.jobs.relay"),
+    "groundwork.mail.template_engine",
+]
+
 # Set in the main process of a worker, and inherited by the processes of its pool.
 _worker: list[str] = []
 _main_process: list[int] = []
@@ -39,7 +46,8 @@ def make_celery(renamed_tasks: Mapping[str, str]) -> Celery:
     that were enqueued under an earlier name still run.
     """
     package = configuration().package
-    celery: Celery = Celery(package, task_cls=PlainTask, amqp=QueuesWithMail)
+    # Without Celery's fixups: what they do for Django loads the worker's code into the API.
+    celery: Celery = Celery(package, task_cls=PlainTask, amqp=QueuesWithMail, fixups=[])
     # In every thread: the tasks of the groundwork ask for the application that is the default there.
     celery.set_default()
     celery.autodiscover_tasks([f"{package}.{feature.name}" for feature in configuration().features])
@@ -134,8 +142,7 @@ def _configuration() -> dict[str, Any]:
         "worker_lost_wait": 1,
         # Publishing is bounded in time: the relay tries again by itself, and `.delay()` gives up.
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1},
-        # What a worker itself does for jobs; the relay feeds the worker of its own process when there is no broker.
-        "include": ["groundwork.jobs.supervisor", "groundwork.jobs.relay"],
+        "include": INCLUDED,
     }
     if settings.in_memory_broker:
         return defaults | {

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 
 from groundwork.http.problem import NotFound
 from groundwork.http.router import Router
@@ -95,6 +94,9 @@ def _read(email: EmailMessage, opened: Opened) -> None:
 
 
 def _preview(name: str, opened: Callable[[Message], Opened]) -> Opened:
+    # Only now, here and below: in production nobody sees this page.
+    from jinja2 import TemplateError
+
     try:
         return opened(render(name, "ada@example.org", **example(name)))
     except (TemplateError, OSError, *UNREADABLE) as error:
@@ -119,7 +121,9 @@ def _find(kind: Kind, name: str) -> Opened:
 
 
 @cache
-def _pages() -> Environment:
+def _pages() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     return Environment(loader=PackageLoader("groundwork.mail", "pages"), autoescape=True, undefined=StrictUndefined)
 
 

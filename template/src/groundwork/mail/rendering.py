@@ -2,22 +2,14 @@
 
 import tomllib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from css_inline import CSSInliner
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
 from groundwork.configuration import configuration
 from groundwork.mail.message import Address, Attachment, Message
-from groundwork.settings import get_settings
 
 __all__ = ["example", "names", "render"]
-
-# Rules that no style attribute can express stay in <style>: dark mode, and the narrow screen of a phone.
-INLINER = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 def render(
@@ -33,6 +25,9 @@ def render(
     Raises jinja2.TemplateNotFound for an unknown name, jinja2.UndefinedError for a value that the template misses, and
     MessageInvalid for what no provider would send. `project_name` and the filter `moment`, for times, are always there.
     """
+    # Only now, here and below: the API, the relay and the commands render nothing, and need not load the engine.
+    from groundwork.mail.template_engine import with_inline_styles
+
     subject, text, html = (
         _templates().get_template(f"{name}/{part}").render(values) for part in ("subject.txt", "body.txt", "body.html")
     )
@@ -41,7 +36,7 @@ def render(
         reply_to=() if reply_to is None else (_address(reply_to),),
         subject=subject.strip(),
         text=text,
-        html=INLINER.inline(html),
+        html=with_inline_styles(html),
         attachments=tuple(attachments),
     )
 
@@ -81,20 +76,7 @@ def _folders() -> dict[str, Path]:
 
 
 @cache
-def _templates() -> Environment:
-    templates = Environment(
-        loader=FileSystemLoader(_search_path()),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.globals["project_name"] = get_settings().project_name
-    templates.filters["moment"] = _moment
-    return templates
+def _templates() -> Any:
+    from groundwork.mail.template_engine import make_templates
 
-
-def _moment(at: datetime) -> str:
-    """With the month in words: 1/2/2030 is two days."""
-    utc = at.astimezone(UTC)
-    return f"{utc.day} {utc:%B %Y at %H:%M} UTC"
+    return make_templates(_search_path())

@@ -4,7 +4,6 @@ from functools import cache
 from importlib.resources import files
 
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, StrictUndefined
 
 from app.settings import API
 from groundwork.http import Router
@@ -69,6 +68,9 @@ async def forgotten_password() -> Response:
 def _page(
     title: str, says: str, *, button: str, done: str, sends_to: str, asks: str = "", needs_token: bool = True
 ) -> Response:
+    # Only now: with the first page that somebody opens, and not with the service.
+    from jinja2 import Environment, StrictUndefined
+
     source = _file("page.html")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     values = {"title": title, "says": says, "button": button, "done": done, "sends_to": sends_to}
