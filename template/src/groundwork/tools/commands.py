@@ -23,6 +23,7 @@ from groundwork.tools.correctable import plain_errors, plain_refusals
 from groundwork.tools.doctor import Finding, alembic_config, examine, migrations
 from groundwork.tools.job_commands import jobs
 from groundwork.tools.mail_commands import mail
+from groundwork.tools.revisions import heads, refuse_unknown
 from groundwork.tools.template import template
 from groundwork.tools.terminal import stop
 
@@ -75,6 +76,9 @@ def _tell(finding: Finding) -> None:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     with plain_refusals():
+        heads(alembic_config())
+        with engine().connect() as connection:
+            refuse_unknown(alembic_config(), MigrationContext.configure(connection).get_current_heads())
         command.upgrade(alembic_config(), "heads")
         with engine().connect() as connection:
             revisions = MigrationContext.configure(connection).get_current_heads()
