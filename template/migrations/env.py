@@ -17,7 +17,9 @@ except SettingsInvalid as error:
     raise CommandError(str(error)) from None
 
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
+    # psql reads the statements, and no driver, for which each % would be written twice.
+    plain = {"paramstyle": "named"}
+    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True, dialect_opts=plain)
     with context.begin_transaction():
         context.run_migrations()
 else:

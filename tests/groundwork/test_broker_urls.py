@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from broker_servers import Authority
 
 from groundwork.broker import SCHEMES
 from groundwork.settings import SettingsInvalid, get_settings
@@ -29,9 +30,18 @@ REDIS = [
     ("rediss://a?ssl_cert_reqs=none;rediss://b?ssl_cert_reqs=required", "has 'ssl_cert_reqs' twice, with two values"),
     ("REDISS://a", "REDISS://a is not supported; use redis:// or rediss:// or"),
     ("redis://:hid;den@a", "cannot be read; "),
+    ("redis://hidden@a/0", "names a user and no password; write redis://:password@host where there is only a password"),
+    ("redis://a/3/", "names the database '3/' of Redis; write its number"),
+    ("redis://:hidden@a:6379,b:6379/0", "has several hosts in one URL; write redis://one;redis://two, each with"),
+    ("redis://:hidden@a:70000/0", "has the port 70000; ports end at 65535"),
+    ("rediss://a/0?ssl_ca_certs=/etc/passwd", "names /etc/passwd as ssl_ca_certs, which is not of use: NO_CERT"),
+    ("rediss://a/0?ssl_keyfile=/etc/passwd", "has ssl_keyfile without ssl_certfile; write both"),
 ]
 RABBITMQ = [
     ("amqp://ada:hidden@a;amqps://b", "has amqp and amqps in one list; write one of them for all of its URLs"),
+    ("amqp://ada:hidden@a,b//", "has several hosts in one URL; write amqp://one;amqp://two, each with"),
+    ("amqp://ada:hidden@a:70000//", "has the port 70000; ports end at 65535"),
+    ("amqps://a//?ssl_certfile=/etc/passwd", "names /etc/passwd as ssl_certfile, which is not of use: "),
     ("amqp://ada:hidden@a;redis://b", "redis://b is not supported; use amqp:// or amqps:// or"),
     ("amqp://a//?ssl_ca_certs=/x", "which amqp:// does not have; write amqps:// for an encrypted connection"),
     ("amqps://a//?cacertfile=/x", "has the parameter 'cacertfile', which amqps:// does not have; write ssl_ca_certs"),
@@ -95,8 +105,8 @@ def test_what_works_is_not_refused(set_variable: SetVariable, url: str) -> None:
 
 
 def test_a_file_that_is_there_is_taken(set_variable: SetVariable, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+    ca = Authority(tmp_path / "authority").certificate
     scheme = "rediss" if "rediss" in SCHEMES else "amqps"
-    set_variable("BROKER_URL", f"{scheme}://a?ssl_ca_certs={tmp_path}/ca.pem;{scheme}://b")
+    set_variable("BROKER_URL", f"{scheme}://a?ssl_ca_certs={ca};{scheme}://b")
 
     assert get_settings().broker_url.endswith("://b")

@@ -88,6 +88,38 @@ def test_a_database_that_can_only_be_read_is_said(elsewhere: Elsewhere) -> None:
     assert migrated[1].startswith("PostgreSQL refuses it, cannot execute CREATE TABLE in a read-only transaction; ")
 
 
+def test_a_database_that_cannot_keep_every_text_is_said(elsewhere: Elsewhere) -> None:
+    elsewhere.execute("DROP DATABASE {}", elsewhere.name)
+    options = "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    elsewhere.execute("CREATE DATABASE {} " + options, elsewhere.name)
+    elsewhere.by_its_role(elsewhere.name)
+
+    said = run("doctor")[1]
+
+    assert f"/{elsewhere.name} has the encoding LATIN1, and not every text can be kept in it  ->  make another" in said
+
+
+@pytest.mark.usefixtures("relay_looked")
+def test_triggers_that_were_left_disabled_are_said(elsewhere: Elsewhere) -> None:
+    elsewhere.execute("ALTER TABLE jobs DISABLE TRIGGER USER")
+
+    said = run("doctor")[1]
+
+    elsewhere.execute("ALTER TABLE jobs ENABLE TRIGGER USER")
+    assert (
+        "!!  migrations triggers of the table jobs are disabled, and nobody hears of its changes  ->  ALTER TABLE"
+        in said
+    )
+
+
+def test_an_isolation_in_which_others_fail_is_said(elsewhere: Elsewhere) -> None:
+    elsewhere.execute("ALTER ROLE {} SET default_transaction_isolation = 'serializable'")
+    elsewhere.by_its_role(elsewhere.name)
+
+    remedy = "set it to 'read committed', for the server, the database and the role"
+    assert f" has default_transaction_isolation = 'serializable'  ->  {remedy}\n" in run("doctor")[1]
+
+
 def test_a_schema_that_is_not_there_is_said_with_its_statement(elsewhere: Elsewhere) -> None:
     elsewhere.execute("ALTER ROLE {} SET search_path = mine")
     elsewhere.by_its_role(elsewhere.name)

@@ -139,6 +139,19 @@ def test_the_doctor_sees_a_broker_that_does_not_answer(use_broker: UseBroker) ->
     assert "correct BROKER_URL" in output
 
 
+@pytest.mark.usefixtures("relay_looked")
+def test_the_doctor_asks_each_of_several_brokers(use_broker: UseBroker) -> None:
+    here, away = get_settings().broker_url, f"{next(iter(SCHEMES))}://ada:hidden@127.0.0.1:1/"
+    use_broker(f"{here};{away}")
+
+    code, output = run("doctor")
+
+    assert code == 0, output
+    shown = away.replace(":hidden", "")
+    assert f" answers; {shown} does not answer: " in output
+    assert "hidden" not in output
+
+
 def test_the_doctor_names_the_brokers_that_this_service_can_have(set_variable: SetVariable) -> None:
     set_variable("BROKER_URL", "nonsense://x")
 

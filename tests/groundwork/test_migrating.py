@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import CheckConstraint, Column, Enum, Integer, MetaData, Table
 from sqlalchemy.schema import CreateTable
 from support import run
@@ -105,3 +109,62 @@ def test_a_constraint_without_a_name_names_its_table(what: Any) -> None:
 
     with pytest.raises(CommandError, match=r"The table 'invoices' has a CHECK constraint without a name; write name="):
         CreateTable(Table("invoices", metadata, Column("id", Integer), what)).compile(dialect=engine().dialect)
+
+
+@pytest.mark.parametrize("command", ["doctor", "migrate"])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('revision, down_revision = "0005", "0004"', "Revision 0005 is present more than once in "),
+        (
+            'revision, down_revision = "more", "gone"',
+            "follows the revision 'gone', and no file there has it; bring that",
+        ),
+        ('revision, down_revision = "more", "more"', "cannot be read: "),
+        ("revision = ", "cannot be read: invalid syntax"),
+    ],
+)
+def test_migrations_that_contradict_each_other_are_refused(command: str, text: str, says: str) -> None:
+    file = Path(f"migrations/versions/{uuid4().hex}.py")
+    file.write_text(f"{text}\ndef upgrade(): pass\n")
+
+    try:
+        code, output = run(command)
+    finally:
+        file.unlink()
+
+    assert code == 1
+    assert says in output
+    assert "Traceback" not in output
+
+
+def test_a_database_that_another_version_has_migrated_is_said(other: psycopg.Connection[Any]) -> None:
+    other.execute("UPDATE alembic_version SET version_num = 'later'")
+
+    said, migrated = run("doctor")[1], run("migrate")
+
+    other.execute("UPDATE alembic_version SET version_num = '0005'")
+    sentence = (
+        "The database is at later, which no file in migrations/versions has; work with the version of the service"
+    )
+    assert f"!!  migrations {sentence}" in said
+    assert migrated[0] == 1
+    assert migrated[1].startswith(sentence)
+
+
+def test_the_statements_of_the_migrations_can_be_run_by_psql() -> None:
+    """By somebody who may change the tables, where the service itself may not."""
+    written = StringIO()
+    config = Config("alembic.ini", output_buffer=written)
+    upgrade(config, "head", sql=True)
+
+    name = f"offline_{get_settings().database_arguments['dbname']}"
+    with psycopg.connect(autocommit=True, **get_settings().database_arguments) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    try:
+        with psycopg.connect(autocommit=True, **get_settings().database_arguments | {"dbname": name}) as connection:
+            connection.execute(written.getvalue())
+            assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0005",)
+    finally:
+        with psycopg.connect(autocommit=True, **get_settings().database_arguments) as connection:
+            connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))

@@ -1,6 +1,8 @@
 """The session of a request is of no use after it, and a socket that waits keeps no connection."""
 
+from asyncio import gather
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from inspect import isawaitable
 from typing import Annotated, Any
 
@@ -11,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from people import new_user
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
@@ -86,6 +88,10 @@ def api(set_variable: SetVariable) -> FastAPI:
     async def dependency(one: Annotated[int, Depends(asked, scope="function")]) -> int:
         return one
 
+    @api.get("/at-once")
+    async def at_once(session: SessionDep) -> list[int]:
+        return list(await gather(ask(session), ask(session), ask(session)))
+
     @api.websocket("/socket")
     async def socket(socket: WebSocket, session: SessionDep, client: ClientDep) -> None:
         await socket.accept()
@@ -126,6 +132,16 @@ def test_a_session_that_is_used_after_its_route_says_what_to_write(own_client: T
             own_client.get(path)
 
     assert own_client.get("/health/ready").status_code == 200
+
+
+def test_a_route_that_leaves_tasks_behind_keeps_no_connection(own_client: TestClient, api: FastAPI) -> None:
+    # The first of them is the one that connects.
+    for _ in range(2):
+        with suppress(InvalidRequestError):
+            own_client.get("/at-once")
+
+    assert own_client.get("/health/ready").status_code == 200
+    assert held(api.state.sessions) == 0
 
 
 def test_a_dependency_that_asks_to_its_end_is_declared_for_the_route(own_client: TestClient, api: FastAPI) -> None:

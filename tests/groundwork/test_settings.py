@@ -64,6 +64,22 @@ def test_one_url_serves_every_driver() -> None:
         ("TRUSTED_HOSTS", "*", "TRUSTED_HOSTS: '*' is not a name of a host; use app.example.org"),
         ("TRUSTED_HOSTS", "https://a.example", "TRUSTED_HOSTS: 'https://a.example' is not a name of a host"),
         ("CORS_ORIGINS", "*", "CORS_ORIGINS: '*' is not an origin; use https://app.example.org"),
+        ("PUBLIC_URL", "https:/example.org", "PUBLIC_URL: 'https:/example.org' is not a URL; use https://example.org;"),
+        (
+            "PUBLIC_URL",
+            "'https://example.org'",
+            "PUBLIC_URL: has quotes around it, which `docker --env-file` and secret",
+        ),
+        ("DATABASE_URL", '"postgresql://ada:hidden@db/app"', "DATABASE_URL: has quotes around it"),
+        ("PROJECT_NAME", "Two\nlines", "PROJECT_NAME: has a line break or another control character in it; write"),
+        ("JOB_QUEUE", "one,two", "JOB_QUEUE: 'one,two' is not a name of a queue; use up to 100 letters"),
+        ("JOB_QUEUE", "#", "JOB_QUEUE: '#' is not a name of a queue"),
+        ("JOB_QUEUE", "amq.jobs", "JOB_QUEUE: 'amq.jobs' is not a name of a queue"),
+        ("MAIL_ONLY_TO", "example.org", "MAIL_ONLY_TO: 'example.org' is neither an address nor a domain; use ada@"),
+        ("MAIL_OUTBOX", "~/mail", "MAIL_OUTBOX: ~/mail would be a folder of this name; write its whole path"),
+        ("MAIL_OUTBOX", "mailpit:1025", "MAIL_OUTBOX: mailpit:1025 would be a folder of this name; write"),
+        ("MAIL_TIMEOUT", "inf", "MAIL_TIMEOUT: Input should be less than or equal to 86400"),
+        ("AUDIT_RETENTION_DAYS", "999999", "AUDIT_RETENTION_DAYS: Input should be less than or equal to 36500"),
         ("CORS_ORIGINS", "https://a.example/b", "CORS_ORIGINS: 'https://a.example/b' is not an origin"),
     ],
 )
@@ -75,6 +91,27 @@ def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: 
 
     assert sentence in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", sorted(COMPLETE))
+def test_what_a_file_of_a_secret_ends_in_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    before = get_settings()
+    get_settings.cache_clear()
+    monkeypatch.setenv(name, f" {COMPLETE[name]} \r\n")
+
+    assert get_settings() == before
+
+
+def test_a_line_of_env_that_cannot_be_read_is_not_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        '# Ours\nexport PROJECT_NAME=Ours\n\nTRUSTED_HOSTS="a.example\nMAIL_FROM=a@b.example\n'
+    )
+
+    with pytest.raises(
+        SettingsInvalid, match=r"^\.env, line 4: cannot be read; write NAME=value, and close its quotes\.$"
+    ):
+        get_settings()
 
 
 def test_a_wrong_sender_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,21 @@ def test_nor_is_that_of_a_broker_shown(set_variable: SetVariable, url: str, pass
         ("postgresql://db:123456/app", ENCODE),
         ("postgresql://db:70000/app", "has the port 70000; ports end at 65535"),
         ("postgresql://db/app?sslmode=no-verify", "has sslmode=no-verify; write one of disable, .*verify-full"),
+        (
+            "postgresql://db/app?sslmode=require&sslrootcert=system",
+            "driver: weak sslmode .require. may not be used with",
+        ),
+        (
+            "postgresql://db/app?sslnegotiation=direct",
+            "driver: weak sslmode .prefer. may not be used with sslnegotiation",
+        ),
+        ("postgresql://db/app?ssl_min_protocol_version=TLSv9", "driver: invalid .ssl_min_protocol_version. value"),
+        ("postgresql://db/app?require_auth=scram", "driver: invalid require_auth value: .scram."),
+        ("postgresql://db/app?service=nobodys", "driver: definition of service .nobodys. not found"),
+        ("postgresql://one:1,two:2,three:3/app?port=1,2", "driver: could not match 2 port numbers to 3 hosts"),
+        ("postgresql://db:0/app", "driver: invalid port number: .0."),
+        ("postgresql://db/app?keepalives=yes", "has keepalives=yes; write a number"),
+        ("postgresql://db/app?search_path=mine", "'search_path', .* write options=-c%20search_path%3D"),
         ("postgresql://db/app?connect_timeout=soon", "has connect_timeout=soon; write a number"),
         ("postgresql://db/app?sslrootcert=/no/where", "names /no/where as sslrootcert, and there is no such file"),
     ],
@@ -68,6 +83,22 @@ def test_what_other_drivers_understand_is_refused_by_name(set_variable: SetVaria
 
     with pytest.raises(SettingsInvalid, match=f"DATABASE_URL: .*{sentence.replace('?', '[?]')}"):
         get_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///app?host=/run/postgresql",
+        "postgresql://db/app?gssencmode=require",
+        "postgresql://db/app?hostaddr=192.0.2.1&sslmode=require&channel_binding=require",
+        "postgresql://one,two:5433,three/app?target_session_attrs=read-write&load_balance_hosts=random",
+        "postgresql://db/app?require_auth=scram-sha-256&ssl_min_protocol_version=TLSv1.2&keepalives=1",
+    ],
+)
+def test_what_works_is_not_refused(set_variable: SetVariable, url: str) -> None:
+    set_variable("DATABASE_URL", url)
+
+    assert get_settings().database_url == url
 
 
 @contextmanager
@@ -115,3 +146,18 @@ def test_every_connection_is_made_as_the_url_says(set_variable: SetVariable) -> 
 
 def test_the_place_of_several_servers_is_shown() -> None:
     assert place_of("postgresql://ada:secret@one:5432,two:5432/app") == "postgresql://ada@one:5432,two:5432/app"
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_every_connection_speaks_utf_8(
+    set_variable: SetVariable, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", encoding)
+    url = get_settings().database_url
+    set_variable("DATABASE_URL", f"{url}{'&' if '?' in url else '?'}client_encoding={encoding}")
+
+    with engine().connect() as connection:
+        assert connection.scalar(text("SELECT :word"), {"word": "\N{SNOWMAN}"}) == "\N{SNOWMAN}"
+    with TestClient(create_app()) as client:
+        assert client.get("/health/ready").status_code in {200, 503}
+        engine().dispose()

@@ -7,7 +7,7 @@ import pytest
 from provider_api import Api
 
 from groundwork.mail import provider
-from groundwork.mail.failures import TemporaryFailure
+from groundwork.mail.failures import ProviderMisconfigured, TemporaryFailure
 from groundwork.mail.message import Address, Message
 from groundwork.settings import get_settings
 
@@ -67,3 +67,33 @@ def test_nobody_there_is_a_temporary_failure(carrier: Api, monkeypatch: pytest.M
 
     with pytest.raises(TemporaryFailure, match="does not answer"):
         provider.send(MESSAGE, "0001")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ALL_PROXY", "socks5://ada:hidden@127.0.0.1:1", "HTTPS_PROXY or ALL_PROXY names a proxy of another kind than"),
+        ("HTTPS_PROXY", "ftp://ada:hidden@127.0.0.1:1", "HTTPS_PROXY or ALL_PROXY names a proxy of another kind than"),
+        (
+            "SSL_CERT_FILE",
+            "/nowhere",
+            "SSL_CERT_FILE has no certificates that can be read: No such file or directory; ",
+        ),
+        ("SSL_CERT_FILE", __file__, "SSL_CERT_FILE has no certificates that can be read: NO_CERTIFICATE"),
+    ],
+)
+def test_a_variable_of_the_machine_that_no_request_could_be_made_with_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    # The standard library, by which SMTP is spoken, does not read them.
+    client = pytest.importorskip("groundwork.mail.http_client")
+    for other in ("NO_PROXY", "no_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    client._trusted.cache_clear()
+
+    with pytest.raises(ProviderMisconfigured, match=says) as raised:
+        client.ask("GET", "It", "https://example.invalid/")
+
+    client._trusted.cache_clear()
+    assert "hidden" not in str(raised.value)

@@ -43,6 +43,7 @@ BROKEN = {
     "There is no .copier-answers.yml here": "rm .copier-answers.yml",
     ".copier-answers.yml names no `_commit`, since Copier found no git where it copied the template; ": "sed -i '/^_commit/d' .copier-answers.yml",
     ".copier-answers.yml is damaged": "echo '<<<<<<<' > .copier-answers.yml",
+    "https://127.0.0.1:1/of.git does not answer: unable to access ": "sed -i 's#^_src_path: .*#_src_path: https://ada:hidden@127.0.0.1:1/of.git#' .copier-answers.yml; git commit --quiet --all --message x",
     "/missing does not answer: '": "sed -i 's#^_src_path: .*#_src_path: /missing#' .copier-answers.yml; git commit --quiet --all --message x",
     "`_src_path: ./there` in .copier-answers.yml is a relative path": "sed -i 's#^_src_path: .*#_src_path: ./there#' .copier-answers.yml; git commit --quiet --all --message x",
     "The release brings `src/groundwork/http/tokens.py`, and `src/groundwork/http/tokens.py`, which git does not know": "mkdir -p src/groundwork/http; echo /src/groundwork >> .git/ignored; echo x > src/groundwork/http/tokens.py",

@@ -56,8 +56,12 @@ def _refuse_what_kombu_cannot(broker: Broker) -> None:
         paths = [broker.parameters.get("virtual_host", "")]
     if wrong := [path for path in paths if not re.fullmatch(r"/?\d*", path)]:
         raise ValueError(
-            f"names the database {wrong[0].strip('/')!r} of Redis; write its number, as in redis://host:6379/0"
+            f"names the database {wrong[0].removeprefix('/')!r} of Redis; write its number, as in redis://host:6379/0"
         )
+    users = {urlsplit(url).username or "default" for url in broker.urls if urlsplit(url).password is None}
+    if users - {"default"}:
+        # Its name may be what was meant as the password: it is not repeated.
+        raise ValueError("names a user and no password; write redis://:password@host where there is only a password")
     if broker.scheme == "sentinel":
         if not broker.parameters.get("master_name"):
             raise ValueError("names no master; write sentinel://host:26379/0?master_name=mymaster")

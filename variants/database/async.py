@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+from anyio import sleep
 from fastapi import Depends
+from sqlalchemy.exc import IllegalStateChangeError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from starlette.requests import HTTPConnection
 
@@ -17,6 +19,18 @@ from groundwork.settings import get_settings
 __all__ = ["SessionDep", "Sessions", "held", "open_sessions"]
 
 Sessions = async_sessionmaker[AsyncSession]
+
+
+class _Session(AsyncSession):
+    """One that closes also where a route has left a task behind, as a failed `asyncio.gather` does."""
+
+    async def close(self) -> None:
+        while True:
+            try:
+                return await super().close()
+            except IllegalStateChangeError:
+                # That task is on its way to a connection, which nobody would give back.
+                await sleep(0.01)
 
 
 @asynccontextmanager
@@ -34,7 +48,7 @@ async def open_sessions() -> AsyncIterator[Sessions]:
     # A request that is given up gives up its connection too, where the server stays silent.
     drop_lost(with_request_settings(engine.sync_engine))
     try:
-        yield async_sessionmaker(engine, sync_session_class=RequestSession, expire_on_commit=False)
+        yield async_sessionmaker(engine, class_=_Session, sync_session_class=RequestSession, expire_on_commit=False)
     finally:
         await engine.dispose()
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from ssl import VerifyMode
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext, SSLError, VerifyMode
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -92,4 +92,23 @@ def tls_options(parameters: Mapping[str, str]) -> dict[str, Any]:
     reqs = VerifyMode[f"CERT_{parameters.get('ssl_cert_reqs', 'required').removeprefix('CERT_').upper()}"]
     named = parameters.get("ssl_check_hostname", "true").lower() == "true"
     files = {name.removeprefix("ssl_"): parameters[name] for name in sorted(TLS - VALUES.keys()) if name in parameters}
+    _load(files)
     return files | {"cert_reqs": reqs, "check_hostname": named and reqs is not VerifyMode.CERT_NONE}
+
+
+def _load(files: Mapping[str, str]) -> None:
+    """Raise ValueError with a sentence for files that no connection could be made with."""
+    if "keyfile" in files and "certfile" not in files:
+        raise ValueError("has ssl_keyfile without ssl_certfile; write both")
+    context = SSLContext(PROTOCOL_TLS_CLIENT)
+    for name in sorted(files.keys() - {"keyfile"}):
+        try:
+            if name == "ca_certs":
+                context.load_verify_locations(files[name])
+            else:
+                # Nobody is there to type the password of a key.
+                context.load_cert_chain(files[name], files.get("keyfile"), password=lambda: "")
+        except OSError as error:
+            reason = (error.reason if isinstance(error, SSLError) else error.strerror) or "it cannot be read"
+            said = f"names {files[name]} as ssl_{name}, which is not of use: {reason}"
+            raise ValueError(f"{said}; write files in PEM that this user may read, a key without a password") from None

@@ -28,6 +28,8 @@ def usable(name: str, value: Any, default: Any) -> Any:
         return value.strip()
     if name == "mail_outbox" and CATCHES.match(value) and not CATCHER.fullmatch(value):
         raise ValueError("is neither a folder nor the URL of a catcher; write smtp://host:port")
+    if name == "mail_outbox" and re.fullmatch(r"~.*|[\w.-]+:\d+", value):
+        raise ValueError(f"{value} would be a folder of this name; write its whole path, or smtp://host:port")
     if value and name.endswith(("_host", "_domain")) and not HOST.fullmatch(value):
         raise ValueError("is not a name; write mail.example.org, without scheme, port, path and brackets")
     return value

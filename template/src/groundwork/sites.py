@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from pydantic import HttpUrl, TypeAdapter, ValidationError
 
-__all__ = ["base_url", "host_name", "origin"]
+__all__ = ["base_url", "host_name", "origin", "recipient"]
 
 URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 # With an underscore too: names of containers have them.
@@ -45,7 +45,15 @@ def origin(text: str) -> str:
 def base_url(text: str) -> str:
     """The URL as it is, where paths can follow it; raises ValueError with a sentence."""
     if "://" not in text:
-        raise ValueError(f"{text!r} is not a URL; use https://{text}")
+        rest = re.sub(r"^\w*:?/+", "", text)
+        raise ValueError(f"{text!r} is not a URL; use https://{rest}")
     if re.search(r"[?#@]", text):
         raise ValueError("has a query, a fragment or a user, and paths follow it; write https://app.example.org/path")
+    return text
+
+
+def recipient(text: str) -> str:
+    """An address, or a domain after its @; raises ValueError with a sentence."""
+    if not re.fullmatch(r"[^@\s;*<>]*@[^@\s;*<>]+", text):
+        raise ValueError(f"{text!r} is neither an address nor a domain; use ada@example.org or @example.org")
     return text

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-__all__ = ["CONNECT_ARGS", "libpq_arguments", "passwords_of", "place_of", "readable_broker"]
+__all__ = ["CONNECT_ARGS", "libpq_arguments", "passwords_of", "place_of", "readable_broker", "refuse_values"]
 
 # For every connection to PostgreSQL, where the URL says nothing else: a database that falls silent is given up after
 # some 20 s, not after the quarter of an hour that TCP would wait.
@@ -33,6 +33,11 @@ OF_OTHERS = {
     "pool_size": "set DATABASE_POOL_SIZE",
     "connection_limit": "set DATABASE_POOL_SIZE",
     "timeout": "write connect_timeout",
+    "search_path": "write options=-c%20search_path%3D and its value",
+    "statement_timeout": "write options=-c%20statement_timeout%3D and its value",
+    "charset": "remove it: connections speak UTF-8",
+    "encoding": "remove it: connections speak UTF-8",
+    "sslaccept": "write sslmode=require, or sslmode=verify-full, which also asks who answers",
     "pgbouncer": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
     "statement_cache_size": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
     "prepared_statement_cache_size": "remove it, and set DIRECT_DATABASE_URL to PostgreSQL itself",
@@ -48,6 +53,8 @@ VALUES = {
 }
 # Parameters that are passwords.
 SECRETS = ("password", "sentinel_password")
+# A folder without a socket: what is said of it is not about the values.
+NOWHERE = "/nonexistent"
 UNREADABLE = (
     "cannot be read; in its user, its password and its parameters write %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :, "
     "%25 for %, %3B for ; and %20 for a space"
@@ -82,14 +89,27 @@ def libpq_arguments(url: str) -> dict[str, Any]:
     _refuse_values(said)
     if said.get("sslrootcert") == "system":
         _name_the_certificates_of_the_system()
-    return CONNECT_ARGS | said
+    # Whatever the server, the role or PGCLIENTENCODING would choose: with SQL_ASCII the driver returns bytes for text.
+    return CONNECT_ARGS | said | {"client_encoding": "UTF8"}
+
+
+def refuse_values(arguments: dict[str, Any]) -> None:
+    """Raise ValueError with libpq's words for values that it takes for no server; it reads them before it connects."""
+    hosts = str(arguments.get("host", "")).count(",") + 1
+    # A socket has no GSSAPI.
+    elsewhere = arguments | {"host": ",".join([NOWHERE] * hosts), "hostaddr": "", "gssencmode": "disable"}
+    asked = psycopg.pq.PGconn.connect_start(make_conninfo("", **elsewhere).encode())
+    said = asked.error_message.decode(errors="replace").strip().partition("\n")[0]
+    asked.finish()
+    if said and NOWHERE not in said:
+        raise ValueError(f"is refused by PostgreSQL's own driver: {said}; correct that parameter, or its PG variable")
 
 
 def _refuse_values(said: dict[str, Any]) -> None:
     for name, possible in VALUES.items():
         if name in said and said[name] not in possible:
             raise ValueError(f"has {name}={said[name]}; write one of {', '.join(possible)}")
-    for name in CONNECT_ARGS:
+    for name in (*CONNECT_ARGS, "keepalives"):
         if name in said and not str(said[name]).isdecimal():
             raise ValueError(f"has {name}={said[name]}; write a number")
     for name in ("sslrootcert", "sslcert", "sslkey"):
@@ -116,11 +136,18 @@ def readable_broker(urls: str) -> str:
     for url in urls.split(";"):
         try:
             parts = urlsplit(url)
-            # Raises where it is none, as with a part of a password.
-            _ = parts.port
         except ValueError:
             raise ValueError(UNREADABLE) from None
         if parts.fragment or "@" in parts.path + parts.query:
+            raise ValueError(UNREADABLE)
+        host = parts.netloc.rpartition("@")[2]
+        if "," in host:
+            several = f"{parts.scheme}://one;{parts.scheme}://two"
+            raise ValueError(f"has several hosts in one URL; write {several}, each with all of it")
+        if (found := re.search(r":(\d{5,6})$", host)) and int(found[1]) > 65535:
+            raise ValueError(f"has the port {found[1]}; ports end at 65535")
+        # What is no port is a part of a password, most likely.
+        if not re.fullmatch(r"([^:]*|\[[^\]]*\])(:\d{0,5})?", host):
             raise ValueError(UNREADABLE)
     return urls
 

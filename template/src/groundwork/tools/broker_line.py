@@ -11,13 +11,26 @@ __all__ = ["broker_line"]
 
 
 def broker_line(settings: Settings) -> tuple[bool, str, str]:
-    """Whether workers and relays can use it, a sentence, and the remedy."""
+    """Whether workers and relays can use it, a sentence, and the remedy. Of several brokers one has to answer."""
     if settings.in_memory_broker:
         return True, "none: the relay feeds the worker in its own process", ""
-    place = ";".join(map(place_of, settings.broker_url.split(";")))
+    named, asked = ([part for part in urls.split(";") if part] for urls in (settings.broker_url, _celery_url()))
+    if named[0].startswith("sentinel:"):
+        # These are asked together for the broker.
+        named, asked = [";".join(map(place_of, named))], [_celery_url()]
+    lines = [_line(place_of(name), url) for name, url in zip(named, asked, strict=True)]
+    remedy = next((remedy for good, _, remedy in lines if not good), "")
+    return any(good for good, _, _ in lines), "; ".join(says for _, says, _ in lines), remedy
+
+
+def _celery_url() -> str:
+    return str(configuration().celery.conf.broker_url)
+
+
+def _line(place: str, url: str) -> tuple[bool, str, str]:
     celery = configuration().celery
     try:
-        with celery.connection_for_write(connect_timeout=3) as connection:
+        with celery.connection_for_write(url, connect_timeout=3) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
             believed = connection.ssl and VerifyMode.CERT_NONE in connection.ssl.values()
             if refused := what_it_refuses(connection, celery):

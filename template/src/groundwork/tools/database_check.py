@@ -23,7 +23,8 @@ HEARD_WITHIN = 5.0
 STATE = text(
     """
     SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only'),
-    array_to_string(current_schemas(false), ', ')
+    array_to_string(current_schemas(false), ', '), current_setting('server_encoding'),
+    current_setting('transaction_isolation')
     """
 )
 
@@ -51,7 +52,7 @@ def _answers(settings: Settings) -> Finding:
     for name, place, way in _ways(settings):
         try:
             with way.connect() as connection:
-                version, standby, read_only, schemas = connection.execute(STATE).one()
+                version, standby, read_only, schemas, encoding, isolation = connection.execute(STATE).one()
         except SQLAlchemyError as error:
             # The server's words, after those of psycopg about which address was tried.
             reason = str(getattr(error, "orig", error)).rpartition("failed: ")[2].partition("\n")[0]
@@ -62,6 +63,13 @@ def _answers(settings: Settings) -> Finding:
         if read_only == "on":
             remedy = "set it to off, for the server, the database and the role"
             return Finding("database", False, f"{place} has default_transaction_read_only = on", remedy)
+        if encoding != "UTF8":
+            says = f"{place} has the encoding {encoding}, and not every text can be kept in it"
+            remedy = "make another with CREATE DATABASE ... ENCODING 'UTF8', and move the data"
+            return Finding("database", False, says, remedy)
+        if isolation != "read committed":
+            remedy = "set it to 'read committed', for the server, the database and the role"
+            return Finding("database", False, f"{place} has default_transaction_isolation = {isolation!r}", remedy)
         if seen not in {None, schemas}:
             says = f"web requests see the schema {schemas!r} through {place}, and everything else {seen!r}"
             remedy = "a pooler may leave out options of the URL: write ALTER ROLE ... SET search_path = ..."

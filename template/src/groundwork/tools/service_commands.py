@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from groundwork.data.connections import engine
 from groundwork.tools.correctable import plain_refusals
 from groundwork.tools.doctor import Finding, alembic_config, examine, migrations
+from groundwork.tools.revisions import heads, refuse_unknown
 from groundwork.tools.terminal import stop
 
 __all__ = ["dev", "doctor", "migrate"]
@@ -51,6 +52,9 @@ def _tell(finding: Finding) -> None:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     with plain_refusals():
+        heads(alembic_config())
+        with engine().connect() as connection:
+            refuse_unknown(alembic_config(), MigrationContext.configure(connection).get_current_heads())
         command.upgrade(alembic_config(), "heads")
         with engine().connect() as connection:
             revisions = MigrationContext.configure(connection).get_current_heads()

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from groundwork.tools.template.choice import chosen, committed_answers
-from groundwork.tools.template.git import Refused
+from groundwork.tools.template.git import Refused, shown
 from groundwork.tools.template.merge import Merge, merge
 from groundwork.tools.template.releases import clone, entries, meant, name_of, releases, version_of
 from groundwork.tools.template.render import Answers
@@ -41,7 +41,7 @@ def status() -> None:
     with refused_plainly():
         answers = committed_answers(Path.cwd())
         source, here = answers["_src_path"], answers["_commit"]
-        typer.echo(f"This service is at {here} of {source}.")
+        typer.echo(f"This service is at {here} of {shown(source)}.")
         newest = max(releases(source), default=(0, 0, 0))
         if newest <= version_of(here):
             typer.echo("There is no newer release.")

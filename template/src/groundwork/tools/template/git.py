@@ -1,11 +1,12 @@
 """Runs git and reads and writes its objects."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["Refused", "blobs", "git", "git_bytes", "hashes", "run", "said"]
+__all__ = ["Refused", "blobs", "git", "git_bytes", "hashes", "run", "said", "shown"]
 
 # A program that git itself starts, such as a hook, inherits these; each call here names its folder instead.
 INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
@@ -17,8 +18,20 @@ IDENTITY = {
 }
 
 
+# A name there may be a token, as GitLab and GitHub take them.
+USER = re.compile(r"(?<=://)[^/\s'@]+@")
+
+
 class Refused(Exception):
-    """The update cannot go on; the message is one sentence that says what is wrong and what to do."""
+    """The update cannot go on; the message is one sentence that says what is wrong and what to do, without passwords."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(shown(sentence))
+
+
+def shown(text: str) -> str:
+    """Return a text without the names and passwords of the URLs in it."""
+    return USER.sub("", text)
 
 
 def run(*words: str, cwd: Path, text: bytes | None = None, **variables: str) -> subprocess.CompletedProcess[bytes]:
