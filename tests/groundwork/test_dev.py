@@ -171,3 +171,13 @@ def test_a_direct_url_alone_is_the_database_of_requests_too(tmp_path: Path, monk
 
     with alone(), development_environment("127.0.0.1", 0) as values:
         assert values["DATABASE_URL"] == "postgresql://db/app"
+
+
+def test_a_secret_that_found_no_room_on_the_disk_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    (tmp_path / ".dev").mkdir()
+    (tmp_path / ".dev/secret_key").touch()
+
+    with development_environment("127.0.0.1", 0) as values:
+        assert len(values["SECRET_KEY"]) > 32

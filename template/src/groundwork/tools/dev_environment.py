@@ -128,7 +128,8 @@ def _bind(family: int, address: Any) -> None:
 
 def _kept_secret(file: Path) -> str:
     """A random secret, made at the first call: signed-in users stay so through restarts."""
-    if not file.exists():
+    # A full disk leaves an empty one behind.
+    if not file.exists() or not file.read_text():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(48))
