@@ -80,6 +80,8 @@ class _Sender:
         """Returns whether somebody watches."""
         with self._changing:
             changes, self._changes = list(self._changes), set()
+        if not changes:
+            return False
         payloads = ["\n".join(changes[first : first + TOGETHER]) for first in range(0, len(changes), TOGETHER)]
         try:
             with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:

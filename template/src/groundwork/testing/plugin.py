@@ -135,14 +135,16 @@ def set_variable(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetVariable]:
     def forget() -> None:
         get_settings.cache_clear()
         if changed & {"DATABASE_URL", "DIRECT_DATABASE_URL"}:
-            with notices.apart():
-                forget_engine()
+            forget_engine()
 
     def set_one(name: str, value: str) -> None:
         changed.add(name)
-        forget()
-        monkeypatch.setenv(name, value)
+        # What the test before left to send is not sent with settings that may be wrong.
+        with notices.apart():
+            forget()
+            monkeypatch.setenv(name, value)
 
     yield set_one
-    monkeypatch.undo()
-    forget()
+    with notices.apart():
+        monkeypatch.undo()
+        forget()
