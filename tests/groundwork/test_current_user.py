@@ -65,9 +65,7 @@ def test_a_route_changes_the_current_user_by_its_commit_and_not_without(
     assert user.email == "lovelace@example.org"
 
 
-def test_the_user_and_the_sign_in_are_those_of_the_token(
-    own_client: TestClient, user: User, sign_in: SignInAs
-) -> None:
+def test_the_user_and_the_sign_in_are_those_of_the_token(own_client: TestClient, user: User, sign_in: SignInAs) -> None:
     user_id, device = own_client.get("/both", headers=sign_in()).json()
 
     assert (user_id, bool(device)) == (str(user.id), True)

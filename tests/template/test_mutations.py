@@ -353,7 +353,9 @@ BREACHES = [
     Breach(
         "the current user: a deactivated one goes on",
         replace(
-            "template/src/app/accounts/auth.py.jinja", "SignIn.ended_at.is_(None), User.deactivated_at", "SignIn.ended_at"
+            "template/src/app/accounts/auth.py.jinja",
+            "SignIn.ended_at.is_(None), User.deactivated_at",
+            "SignIn.ended_at",
         ),
         "groundwork/test_current_user.py::test_who_is_signed_in_no_more_is_refused_at_once",
     ),

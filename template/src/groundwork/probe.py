@@ -21,5 +21,5 @@ if __name__ == "__main__":
         case _:
             seen = False
     if not seen:
-        program = Path(sys.executable).with_name("app")
+        program = str(Path(sys.executable).with_name("app"))
         os.execv(program, [program, "health", *sys.argv[1:]])  # noqa: S606 # There is no shell in a small image.
