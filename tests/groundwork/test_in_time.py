@@ -26,7 +26,8 @@ def answered(app: Callable[[Scope, Receive, Send], Awaitable[None]], taken: int 
 
     async def send(message: Message) -> None:
         if len(sent) == taken:
-            await asyncio.sleep(3600)
+            # Long, and not for ever: where nobody gives it up, the test is to fail.
+            await asyncio.sleep(5)
         sent.append(message)
 
     async def receive() -> Message:
@@ -70,7 +71,7 @@ def test_one_part_that_is_taken_is_not_another_one() -> None:
 
     async def app(_: Any, __: Any, send: Send) -> None:
         async def talk() -> None:
-            while True:
+            for _ in range(500):
                 await send({"type": "websocket.send", "text": "taken"})
                 await asyncio.sleep(0.01)
 
@@ -80,7 +81,7 @@ def test_one_part_that_is_taken_is_not_another_one() -> None:
 
     async def send(message: Message) -> None:
         if message["text"] == "hung":
-            await asyncio.sleep(3600)
+            await asyncio.sleep(5)
         sent.append(message["text"])
 
     async def receive() -> Message:
