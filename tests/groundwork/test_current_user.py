@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from inspect import isawaitable
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -27,8 +28,9 @@ def api() -> FastAPI:
     @api.post("/email")
     async def change(user: CurrentUser, session: SessionDep) -> str:
         user.email = "lovelace@example.org"
-        committed = session.commit()
-        if isawaitable(committed):
+        # Of either colour.
+        commit: Any = session.commit
+        if isawaitable(committed := commit()):
             await committed
         return user.email
 
