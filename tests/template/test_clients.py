@@ -48,7 +48,7 @@ def clients(generate: Generate, run_folder: RunFolder, tmp_path: Path) -> Iterat
         if not shutil.which("npm"):
             raise Missing("npm is not here, which installs what lints and generates; on Debian: apt install npm")
     with present_or_skipped(), serving(run_folder, generate(), tmp_path, "redis") as service:
-        words = [service.python, "-m", "app.cli", "create-admin", "--email", PERSON[0], "--password", PERSON[1]]
+        words = [str(service.python), "-m", "app.cli", "create-admin", "--email", PERSON[0], "--password", PERSON[1]]
         execute(*words, cwd=service.project, **service.variables)
         document = execute(service.python, "-c", DOCUMENT, cwd=service.project, **service.variables)
         (folder / "openapi.json").write_text(document.splitlines()[-1])
@@ -70,9 +70,18 @@ def test_linters_have_nothing_to_say_and_generated_clients_work(clients: Clients
     assert clients.called("node", "built/fetch.js") == CALLED
     assert clients.called("node", "built/hey.js") == CALLED
 
-    generate = [UV, "tool", "run", "--quiet", "--python", sys.executable, "openapi-python-client@0.29.1", "generate"]
+    generate = [
+        str(UV),
+        "tool",
+        "run",
+        "--quiet",
+        "--python",
+        sys.executable,
+        "openapi-python-client@0.29.1",
+        "generate",
+    ]
     said = execute(*generate, "--path=openapi.json", "--output-path=generated", "--meta=none", cwd=clients.folder)
     assert "arning" not in said
     needed = [f"--with={package}" for package in ("httpx", "attrs", "python-dateutil")]
-    python = [UV, "run", "--quiet", "--no-project", "--python", sys.executable, *needed, "python"]
+    python = [str(UV), "run", "--quiet", "--no-project", "--python", sys.executable, *needed, "python"]
     assert clients.called(*python, "call.py") == CALLED
