@@ -27,8 +27,9 @@ class Life:
     """The sign of life of one part of this service on this machine; of a worker by its name."""
 
     def __init__(self, part: str, name: str = "") -> None:
-        # /dev/shm is in memory, and can be written where nothing else can: in a container that is read-only.
-        folders = [os.environ.get("TMPDIR", ""), "/dev/shm", "/tmp"]  # noqa: S108 # Only with O_NOFOLLOW, and our own files.
+        # /dev/shm is in memory, and can be written where nothing else can: in a container that is read-only. Where it is
+        # not, on macOS, there is a TMPDIR. Others may write there: so no link is followed, and no file of theirs is used.
+        folders = [os.environ.get("TMPDIR", ""), "/dev/shm"]  # noqa: S108 # See `_opened`.
         folder = next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), "/nowhere")
         service = repr([__file__, os.getcwd(), sys.prefix, *map(os.environ.get, OURS)])
         self._service = blake2b(service.encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""`python -m groundwork.probe worker`: what `app health worker` says, for a tenth of what that costs; also for `relay`.
+"""`python -m groundwork.probe worker`: what `app health worker` says, for less; also for `relay`.
 
 Container platforms ask often, so where the process has left a sign of its life nothing else is loaded. Where it has not,
 `app health` asks the broker or the database, and tells.
@@ -22,4 +22,5 @@ if __name__ == "__main__":
             seen = False
     if not seen:
         program = str(Path(sys.executable).with_name("app"))
-        os.execv(program, [program, "health", *sys.argv[1:]])  # noqa: S606 # There is no shell in a small image.
+        # In place of this process, as the platform ends the one that it started when time is up.
+        os.execv(program, [program, "health", *sys.argv[1:]])  # noqa: S606 # No shell reads these words, which is safer.

@@ -61,9 +61,8 @@ def keep_no_connection(connection: HTTPConnection, session: Any, run: Run) -> No
         await let_go()
         await send(message)
 
-    # Starlette has no hook there, and every way to receive and to send leads through these two.
-    connection.receive = receive_without_transaction  # type: ignore[method-assign] # Of this socket alone.
-    connection.send = send_without_transaction  # type: ignore[method-assign] # Of this socket alone.
+    # Starlette has no hook there, and every way to receive and to send leads through these two, of this socket alone.
+    vars(connection).update(receive=receive_without_transaction, send=send_without_transaction)
 
 
 def _end_transaction(session: Session) -> None:
